@@ -1,0 +1,1 @@
+"""Steps: what touches the world. Each may run twice and is recorded once."""

@@ -1,0 +1,39 @@
+"""Settings, read once, here. Entry points pass them on; nothing else reads the environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting of Tandem, from the environment (`TANDEM_…`) or a `.env` file."""
+
+    model_config = SettingsConfigDict(env_prefix="TANDEM_", env_file=".env", extra="ignore")
+
+    mode: Literal["production", "development"] = "production"
+    """`development` accepts `Authorization: Bearer dev:<person>`; the launcher sets it, nothing else should."""
+    database_url: SecretStr = SecretStr("postgresql:///tandem")
+    """The application's role: it may append and read, never change."""
+    migration_url: SecretStr | None = None
+    """The owner's connection, used by `tandem migrate` alone; falls back to `database_url`."""
+    temporal_address: str = "127.0.0.1:7233"
+    temporal_namespace: str = "default"
+    task_queue: str = "tandem"
+    host: str = "127.0.0.1"
+    port: int = Field(default=8400, ge=0, le=65535)
+    log_level: str = "INFO"
+    log_json: bool = False
+    pool_size: int = Field(default=8, ge=2, le=100)
+    """Database connections per process, the appender's own not counted."""
+    state_cache: int = Field(default=2000, ge=0)
+    """Folded projects kept in memory per process."""
+    sweep_seconds: float = Field(default=3.0, gt=0)
+    graceful_seconds: float = Field(default=4.0, gt=0)
+    """How long a stopping worker lets running steps finish."""
+    build_id: str | None = None
+    """With a build id the worker takes part in Temporal worker versioning (pinned)."""
+    templates: Path = Path(__file__).parent / "domain" / "templates"
+    instance: str = ""
+    """Name of this installation, shown in /version: a launcher checks that what answers is its own."""

@@ -1,0 +1,1 @@
+"""The rules of project governance. Pure: no clock, no I/O, no chance."""
