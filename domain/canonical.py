@@ -1,0 +1,182 @@
+"""Canonical bytes: the one way to write a value down, so that equal values have equal hashes.
+
+RFC 8785 on a restricted profile. Outside of the profile writers of JSON differ from each other
+(floats, big integers, keys beyond the BMP) or PostgreSQL cannot give back what it was given
+(U+0000), so such values are refused instead of hashed.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+from unicodedata import is_normalized
+from uuid import UUID
+
+import orjson
+
+INTEGER_BOUND = 2**53
+"""Integers must stay strictly between -2^53 and 2^53: every JSON reader keeps them exact."""
+DEPTH_BOUND = 64
+"""Arrays and objects inside each other, at most."""
+LEAF_PREFIX = b"\x00"
+"""RFC 6962: leaves and nodes of the Merkle tree are hashed in different domains."""
+
+
+class NotCanonical(ValueError):
+    """The value is outside of the profile; the text says where and why."""
+
+
+def canonical(value: Any) -> bytes:
+    """UTF-8 JSON: no blanks, keys in order, shortest escapes. Raises NotCanonical.
+
+    Allowed: None, bool, int within ±2^53, NFC strings without U+0000 and without lone surrogates,
+    lists and tuples, mappings with BMP string keys. Decimals and dates are strings.
+    """
+    _check(value, 0)
+    return _dump(value)
+
+
+def fingerprint(value: Any) -> bytes:
+    """SHA-256 (32 bytes) of the canonical bytes. Raises NotCanonical."""
+    return sha256(canonical(value)).digest()
+
+
+def instant(moment: datetime) -> str:
+    """RFC 3339 in UTC with exactly six digits of a second and `Z`. Raises NotCanonical.
+
+    The first and the last year of the calendar are refused: PostgreSQL's driver takes their ends for infinity.
+    """
+    if moment.tzinfo is None:
+        raise NotCanonical("an instant needs a time zone")
+    try:
+        utc = moment.astimezone(UTC)
+    except OverflowError as error:
+        raise NotCanonical("the instant is outside of the calendar") from error
+    if not 1 < utc.year < 9999:
+        raise NotCanonical("the instant is outside of the calendar")
+    return utc.isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def leaf_hash(
+    *,
+    stream: str,
+    version: int,
+    event_id: UUID,
+    type: str,
+    schema_version: int,
+    recorded_at: datetime,
+    effective_at: datetime,
+    metadata: Mapping[str, Any],
+    data: Mapping[str, Any],
+    prev_hash: bytes,
+) -> bytes:
+    """SHA-256(0x00 ‖ canonical envelope), 32 bytes: what the Merkle log keeps of an event. Raises NotCanonical."""
+    envelope = envelope_bytes(
+        stream=stream,
+        version=version,
+        event_id=event_id,
+        type=type,
+        schema_version=schema_version,
+        recorded_at=recorded_at,
+        effective_at=effective_at,
+        metadata=canonical(metadata),
+        data=canonical(data),
+        prev_hash=prev_hash,
+    )
+    return hash_envelope(envelope)
+
+
+def hash_envelope(envelope: bytes) -> bytes:
+    """SHA-256(0x00 ‖ envelope), 32 bytes."""
+    return sha256(LEAF_PREFIX + envelope).digest()
+
+
+def envelope_bytes(
+    *,
+    stream: str,
+    version: int,
+    event_id: UUID,
+    type: str,
+    schema_version: int,
+    recorded_at: datetime,
+    effective_at: datetime,
+    metadata: bytes,
+    data: bytes,
+    prev_hash: bytes,
+) -> bytes:
+    """The canonical envelope of an event whose `metadata` and `data` are canonical bytes already.
+
+    Everything attested is inside, the server's clock included; the position is not, it is the leaf's index.
+    """
+    if len(prev_hash) != 32:
+        raise NotCanonical("prev_hash must have 32 bytes")
+    named = {
+        "stream": stream,
+        "version": version,
+        "event_id": str(event_id),
+        "type": type,
+        "schema_version": schema_version,
+        "recorded_at": instant(recorded_at),
+        "effective_at": instant(effective_at),
+        "prev_hash": prev_hash.hex(),
+    }
+    _check(named, 0)
+    return _dump(named | {"metadata": orjson.Fragment(metadata), "data": orjson.Fragment(data)})
+
+
+def _dump(value: Any) -> bytes:
+    # On the checked profile this equals RFC 8785 byte for byte: UTF-8 order of keys is UTF-16 order inside the BMP.
+    try:
+        return orjson.dumps(value, default=_plain, option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:
+        raise NotCanonical(str(error)) from error
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+def _check(value: Any, depth: int) -> None:
+    if isinstance(value, str):
+        _check_text(value)
+    elif value is None or isinstance(value, bool):
+        return
+    elif isinstance(value, int):
+        if not -INTEGER_BOUND < value < INTEGER_BOUND:
+            raise NotCanonical("an integer is beyond 2^53: write it as a string")
+    elif depth >= DEPTH_BOUND:
+        raise NotCanonical(f"nested deeper than {DEPTH_BOUND}")
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            _check_key(key)
+            _check(inner, depth + 1)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            _check(inner, depth + 1)
+    elif isinstance(value, float):
+        raise NotCanonical("a float has no stable form: write it as a string")
+    else:
+        raise NotCanonical(f"{type(value).__name__} has no canonical form")
+
+
+def _check_key(key: Any) -> None:
+    if not isinstance(key, str):
+        raise NotCanonical(f"a key must be a string, not {type(key).__name__}")
+    _check_text(key)
+    if not key.isascii() and max(key) > "\uffff":
+        raise NotCanonical("a key has a character beyond the BMP")
+
+
+def _check_text(text: str) -> None:
+    if "\x00" in text:
+        raise NotCanonical("a string has U+0000")
+    if text.isascii():
+        return
+    if not is_normalized("NFC", text):
+        raise NotCanonical("a string is not in NFC")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise NotCanonical("a string has a lone surrogate") from error

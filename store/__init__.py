@@ -1,0 +1,1 @@
+"""Facts: appending, reading, following and migrating the one truth in PostgreSQL."""

@@ -1,0 +1,168 @@
+"""From appends to the arrays of one call, and back to verdicts. What could abort a batch is refused here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import orjson
+
+from activities.ports import GENESIS, Append, Fact, Page, Verdict, VerdictKind
+from domain.canonical import NotCanonical, canonical, envelope_bytes, hash_envelope
+
+ENTRY_BOUND = 65_535
+"""Bytes of one canonical envelope: what an entry of a published log bundle can hold."""
+NAME_BOUND = 200
+"""Characters of a stream, type or command id."""
+VERSION_BOUND = 2**53
+
+SQL = """
+    SELECT verdict, head, last_position, first_answer
+    FROM tandem.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+"""
+
+
+class UnfitAppend(ValueError):
+    """The append can never be stored as it is; nothing was sent to the database."""
+
+
+class ChainBroken(Exception):
+    """The first fact does not name the hash of the stored event before it: one of the two was altered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An append checked and encoded, JSON as bytes."""
+
+    append: Append
+    answer: bytes
+    page: bytes | None
+    contents: tuple[tuple[bytes, bytes], ...]
+    """Per fact: metadata, data."""
+    size: int
+    """Bytes of JSON, for the bound of a batch."""
+
+
+def ready(append: Append) -> Ready:
+    """Check everything that the database would refuse, and that hashes and versions chain.
+
+    Raises UnfitAppend, and NotCanonical where a value has no canonical bytes.
+    """
+    _check_names(append)
+    _check_chain(append)
+    contents = tuple(_checked(fact) for fact in append.facts)
+    answer = canonical(append.answer)
+    page = None if append.page is None else page_document(append.page)
+    size = len(answer) + len(page or b"") + sum(len(metadata) + len(data) for metadata, data in contents)
+    return Ready(append, answer, page, contents, size)
+
+
+def page_document(page: Page) -> bytes:
+    """The page as JSON, its fields by name, instants in RFC 3339. Raises UnfitAppend."""
+    try:
+        document = orjson.dumps(page, default=_plain)
+    except TypeError as error:
+        raise UnfitAppend(f"the page cannot be written down: {error}") from error
+    if b"\\u0000" in document:
+        raise UnfitAppend("the page has U+0000 in a string")
+    return document
+
+
+def arguments(batch: Sequence[Ready]) -> tuple[list[Any], ...]:
+    """The arrays for SQL: seven by append, nine by event."""
+    appends = [item.append for item in batch]
+    facts = [(no, fact) for no, append in enumerate(appends, 1) for fact in append.facts]
+    contents = [pair for item in batch for pair in item.contents]
+    return (
+        [append.stream for append in appends],
+        [append.expected_version for append in appends],
+        [append.command_id for append in appends],
+        [append.fingerprint for append in appends],
+        [append.facts[0].prev_hash for append in appends],
+        [item.answer for item in batch],
+        [item.page for item in batch],
+        [no for no, _ in facts],
+        [fact.event_id for _, fact in facts],
+        [fact.type for _, fact in facts],
+        [fact.schema_version for _, fact in facts],
+        [fact.recorded_at for _, fact in facts],
+        [fact.effective_at for _, fact in facts],
+        [fact.leaf_hash for _, fact in facts],
+        [metadata for metadata, _ in contents],
+        [data for _, data in contents],
+    )
+
+
+def verdicts(rows: Iterable[Sequence[Any]]) -> list[Verdict | ChainBroken]:
+    """One per append, in order."""
+    return [
+        ChainBroken("the stored stream does not end with the hash that the new facts continue")
+        if kind == "broken"
+        else Verdict(VerdictKind(kind), head, position, answer)
+        for kind, head, position, answer in rows
+    ]
+
+
+def _check_names(append: Append) -> None:
+    _check_name("stream", append.stream)
+    _check_name("command_id", append.command_id)
+    if len(append.fingerprint) != 32:
+        raise UnfitAppend("fingerprint must have 32 bytes")
+    if not append.facts:
+        raise UnfitAppend("an append needs a fact")
+    if not 0 <= append.expected_version < VERSION_BOUND - len(append.facts):
+        raise UnfitAppend("expected_version must lie between 0 and 2^53")
+
+
+def _check_name(what: str, text: str) -> None:
+    if not 0 < len(text) <= NAME_BOUND:
+        raise UnfitAppend(f"{what} must have 1 to {NAME_BOUND} characters")
+    canonical(text)
+
+
+def _check_chain(append: Append) -> None:
+    facts = append.facts
+    if append.expected_version == 0 and facts[0].prev_hash != GENESIS:
+        raise UnfitAppend("the first fact of a stream must continue 32 zero bytes")
+    for version, fact in enumerate(facts, append.expected_version + 1):
+        if (fact.stream, fact.version) != (append.stream, version):
+            raise UnfitAppend("facts must be of the append's stream, their versions dense after the expected one")
+    if any(later.prev_hash != earlier.leaf_hash for earlier, later in pairwise(facts)):
+        raise UnfitAppend("each fact must name the hash of the one before it")
+    if len({fact.event_id for fact in facts}) != len(facts):
+        raise UnfitAppend("an event id occurs twice")
+
+
+def _checked(fact: Fact) -> tuple[bytes, bytes]:
+    _check_name("type", fact.type)
+    if not 0 < fact.schema_version < 2**31:
+        raise UnfitAppend("schema_version must lie between 1 and 2^31")
+    for content in (fact.metadata, fact.data):
+        if not isinstance(content, Mapping):
+            raise NotCanonical("metadata and data must be objects")
+    metadata, data = canonical(fact.metadata), canonical(fact.data)
+    envelope = envelope_bytes(
+        stream=fact.stream,
+        version=fact.version,
+        event_id=fact.event_id,
+        type=fact.type,
+        schema_version=fact.schema_version,
+        recorded_at=fact.recorded_at,
+        effective_at=fact.effective_at,
+        metadata=metadata,
+        data=data,
+        prev_hash=fact.prev_hash,
+    )
+    if len(envelope) > ENTRY_BOUND:
+        raise UnfitAppend(f"an event takes {len(envelope)} bytes, more than {ENTRY_BOUND}")
+    if hash_envelope(envelope) != fact.leaf_hash:
+        raise UnfitAppend("leaf_hash is not the hash of the fact")
+    return metadata, data
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence | frozenset | set):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")

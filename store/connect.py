@@ -1,0 +1,70 @@
+"""Connections to PostgreSQL: JSON as canonical bytes, and which errors mean that the database is away."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import asyncpg
+import orjson
+
+from activities.ports import StoreUnavailable
+
+CONNECT_SECONDS = 5.0
+_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    OSError,
+    TimeoutError,
+)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database is unreachable, shutting down or out of means: the same request may succeed later."""
+    # asyncpg's complaint about an argument is an InterfaceError as well: that one stays wrong for ever.
+    return isinstance(error, _AWAY) and not isinstance(error, ValueError)
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """Turn a lost or refused connection into StoreUnavailable."""
+    try:
+        yield
+    except _AWAY as error:
+        if not is_away(error):
+            raise
+        raise StoreUnavailable(f"the database is away: {type(error).__name__}") from error
+
+
+async def connect(dsn: str, **settings: Any) -> asyncpg.Connection:
+    """One connection of its own, prepared as the pool's are. Raises what `is_away` knows."""
+    connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS, **settings)
+    await prepare(connection)
+    return connection
+
+
+async def open_pool(dsn: str, size: int) -> asyncpg.Pool:
+    """At most `size` connections, made when needed. Raises what `is_away` knows."""
+    return await asyncpg.create_pool(
+        dsn, min_size=1, max_size=size, init=prepare, timeout=CONNECT_SECONDS, command_timeout=30
+    )
+
+
+async def prepare(connection: asyncpg.Connection) -> None:
+    """Teach the connection JSONB: values decode to Python; bytes pass as they are, anything else is encoded."""
+    await connection.set_type_codec("jsonb", schema="pg_catalog", format="binary", encoder=_jsonb, decoder=_from_jsonb)
+
+
+def _jsonb(value: Any) -> bytes:
+    # PostgreSQL's binary JSONB is its text behind one byte of version.
+    return b"\x01" + (value if isinstance(value, bytes) else orjson.dumps(value))
+
+
+def _from_jsonb(raw: bytes) -> Any:
+    return orjson.loads(raw[1:])

@@ -1,0 +1,70 @@
+"""One embedded PostgreSQL per run, one migrated template, a fresh copy of it for every test that asks."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from itertools import count
+
+import asyncpg
+import pytest
+
+from dev.embedded import EmbeddedPostgres
+from store.migrate import migrate
+from store.postgres import PostgresStore
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where one database of the test server is, by who asks."""
+
+    name: str
+    admin: str
+    """The superuser's dsn."""
+    app: str
+    auditor: str
+
+
+@pytest.fixture(scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+    connection = await asyncpg.connect(await server.start())
+    # No test pulls the plug of the machine: copies of the template need not wait for the disk.
+    await connection.execute("ALTER SYSTEM SET fsync = off")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.close()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def template(postgres: EmbeddedPostgres) -> str:
+    """The name of a database with every migration applied. Nobody may stay connected to it."""
+    await migrate(await postgres.create_database("template_tandem"))
+    return "template_tandem"
+
+
+@pytest.fixture
+async def database(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[Database]:
+    """A migrated database of the test's own."""
+    name = f"test_{next(_numbers)}"
+    connection = await asyncpg.connect(postgres.dsn())
+    try:
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        yield Database(
+            name,
+            admin=postgres.dsn(database=name),
+            app=postgres.dsn("tandem_app", name),
+            auditor=postgres.dsn("tandem_auditor", name),
+        )
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def store(database: Database) -> AsyncIterator[PostgresStore]:
+    """The store as the application's role sees it, on a database of its own."""
+    opened = await PostgresStore.open(database.app, pool_size=4)
+    yield opened
+    await opened.close()
