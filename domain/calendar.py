@@ -161,9 +161,7 @@ def _change(zone: ZoneInfo, start: datetime, end: datetime) -> datetime:
     """The first second in (start, end] at which the offset of `end` holds."""
     after = _offset(zone, end)
     seconds = range(round((end - start).total_seconds()))
-    found = bisect_left(
-        seconds, True, key=lambda second: _offset(zone, start + timedelta(seconds=second)) == after
-    )
+    found = bisect_left(seconds, True, key=lambda second: _offset(zone, start + timedelta(seconds=second)) == after)
     return start + timedelta(seconds=found)
 
 

@@ -1,0 +1,27 @@
+"""The rows that projections keep of a project, computed from its state."""
+
+from activities.ports import Duty, Page
+from domain.inbox import duties
+from domain.project.aggregate import Project
+from domain.project.passing import next_due
+from domain.values import Role
+
+
+def page(before: Project, after: Project) -> Page:
+    """The page of `after`; duties only where they differ from those of `before`."""
+    now = duties(after)
+    return Page(
+        project_id=after.id,
+        code=after.code,
+        title=after.title,
+        stage=after.stage.value,
+        held=after.held,
+        ended=after.ended,
+        next_due=next_due(after),
+        people={role.value: after.team.holders(role) for role in Role if after.team.holders(role)},
+        duties=None if before.exists and now == duties(before) else tuple(_row(d) for d in now),
+    )
+
+
+def _row(duty: object) -> Duty:
+    return Duty(**{name: getattr(duty, name) for name in Duty.__slots__})

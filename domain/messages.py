@@ -1,0 +1,184 @@
+"""What commands and events have in common, and the registries from which everything else is derived.
+
+A command is what somebody wants; an event is what happened. Each is one class: fields and bounds,
+docstring, who may ask and when, what it does. Routes, CLI verbs, permissions, reference pages and
+tests read the registries; nothing is listed twice.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from domain.refusals import malformed
+from domain.values import EVERY_STAGE, Role, Stage, Value
+
+if TYPE_CHECKING:
+    from domain.notice import Notice
+    from domain.project.aggregate import Project
+    from domain.story import Story
+
+COMMANDS: dict[str, type[Command]] = {}
+EVENTS: dict[str, type[Event]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, for whom, through which door."""
+
+    principal: str
+    on_behalf_of: str | None = None
+    delegation: str | None = None
+    client: str = "api"
+    system: bool = False
+    """The lifecycle itself; only the workflow's steps set it."""
+
+    @property
+    def person(self) -> str:
+        """The person whose right is used."""
+        return self.on_behalf_of or self.principal
+
+    def as_metadata(self) -> dict[str, Any]:
+        """The actor as it is written into every event, without empty fields."""
+        fields = {
+            "principal": self.principal,
+            "on_behalf_of": self.on_behalf_of,
+            "delegation": self.delegation,
+            "client": self.client,
+            "kind": "system" if self.system else "person",
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A command on its way to a project."""
+
+    command_id: str
+    project_id: str
+    type: str
+    actor: Actor
+    at: datetime
+    data: Mapping[str, Any]
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """When and by whose hand an event came about; given to `Event.apply`."""
+
+    at: datetime
+    by: str
+
+
+class Command(Value):
+    """What somebody wants done to a project."""
+
+    roles: ClassVar[frozenset[Role]]
+    """The roles that may ask. The decision engine checks more than that."""
+    stages: ClassVar[frozenset[Stage]] = EVERY_STAGE
+    """The stages in which it makes sense."""
+    while_held: ClassVar[bool] = False
+    """Whether it is possible while the project is on hold."""
+    example: ClassVar[dict[str, Any]] = {}
+    """A valid body, shown in the API's documentation and used by its tests."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        COMMANDS[cls.__name__] = cls
+
+    @abstractmethod
+    def decide(self, story: Story) -> None:
+        """Record in `story` what happens now, or raise Refused and change nothing."""
+
+    @classmethod
+    def route(cls) -> str:
+        """The command's name in a URL and on the command line: `WithdrawChange` → `withdraw-change`."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+
+
+class Event(Value):
+    """What happened. The class name is a stored name and the fields a stored shape: both are promises."""
+
+    schema_version: ClassVar[int] = 1
+    en: ClassVar[str]
+    zh: ClassVar[str]
+    """One sentence for the timeline; `{actor}` and field names are filled in."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.__name__.startswith("_"):
+            EVENTS[cls.__name__] = cls
+
+    @abstractmethod
+    def apply(self, project: Project, happened: Happened) -> Project:
+        """The project after this event. Never refuses: what happened, happened."""
+
+    def tells(self, project: Project) -> Iterable[Notice]:
+        """Who must be told, given the project after this event."""
+        return ()
+
+    def seals(self, project: Project, reader: str) -> bool:
+        """Whether this event's content is still closed to `reader` (blind evaluations)."""
+        return False
+
+    def sentence(self, language: str, actor: str) -> str:
+        """This event in words, in `en` or `zh`."""
+        words = self.zh if language.startswith("zh") else self.en
+        return words.format_map(_Fields(self, actor))
+
+
+class _Fields(dict[str, Any]):
+    """Field values for a sentence; a list reads as a list, a missing value as a dash."""
+
+    def __init__(self, event: Event, actor: str) -> None:
+        super().__init__({name: _readable(getattr(event, name)) for name in type(event).model_fields})
+        self["actor"] = actor
+
+
+def _readable(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M UTC")
+    if isinstance(value, tuple):
+        return ", ".join(_readable(v) for v in value)
+    if hasattr(value, "amount"):
+        return f"{value.amount} {value.currency}"
+    return str(value)
+
+
+@cache
+def _adapter(kind: type[Value]) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def read_command(name: str, json: bytes | str) -> Command:
+    """The command in `json`. Raises Refused (Malformed) with one entry per wrong field."""
+    if name not in COMMANDS:
+        raise malformed(f"There is no command {name!r}.")
+    try:
+        command: Command = _adapter(COMMANDS[name]).validate_json(json)
+    except ValidationError as error:
+        raise malformed("The command cannot be read.", wrong_fields(error)) from None
+    return command
+
+
+def wrong_fields(error: ValidationError) -> tuple[dict[str, str], ...]:
+    """Pointer, code and message of each wrong field, at most 50."""
+    return tuple(
+        {"pointer": "/" + "/".join(str(p) for p in e["loc"]), "code": e["type"], "message": e["msg"]}
+        for e in error.errors(include_url=False, include_context=False, include_input=False)[:50]
+    )
+
+
+def to_data(value: Value) -> dict[str, Any]:
+    """The value as canonical JSON values (decimals and dates are strings)."""
+    return value.model_dump(mode="json")

@@ -1,0 +1,1 @@
+"""The project aggregate: a module a concept, each with its events, commands, state and rules."""

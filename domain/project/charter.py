@@ -1,0 +1,278 @@
+"""The charter: purpose, scope, people in roles, RACI, budget, dates. Left by the first gate.
+
+Source: docs/governance.md, R1 to R5.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from domain.canonical import fingerprint
+from domain.messages import Command, Event, Happened, to_data
+from domain.notice import Notice
+from domain.project.decision import Decision, Subject
+from domain.project.resolution import open_about, open_decision, supersede, when_approved
+from domain.project.team import ProjectRole, check_auditor_is_apart, check_two_sides
+from domain.refusals import broken, stale, wrong_state
+from domain.template import Kind
+from domain.values import DECIDING_ROLES, Line, Money, Person, Revision, Role, Stage, Text, Value
+
+if TYPE_CHECKING:
+    from domain.project.aggregate import Project
+    from domain.story import Story
+
+Letter = Literal["R", "A", "C", "I"]
+
+
+class Assignment(Value):
+    """A person in a role."""
+
+    person: Person
+    role: ProjectRole
+
+
+class Raci(Value):
+    """Who is responsible, accountable, consulted or informed in one activity."""
+
+    activity: Line
+    role: ProjectRole
+    letter: Letter
+
+
+class CharterContent(Value):
+    """What the charter says; all of it but `remarks` is signed."""
+
+    purpose: Text
+    scope: Annotated[tuple[Line, ...], Field(min_length=1, max_length=50)]
+    out_of_scope: Annotated[tuple[Line, ...], Field(max_length=50)] = ()
+    assignments: Annotated[tuple[Assignment, ...], Field(min_length=3, max_length=250)]
+    raci: Annotated[tuple[Raci, ...], Field(min_length=2, max_length=500)]
+    budget: Money
+    starts_on: date
+    finish_by: date
+    risks: Annotated[tuple[Line, ...], Field(max_length=50)] = ()
+    remarks: Text | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> CharterContent:
+        if self.finish_by <= self.starts_on:
+            raise ValueError("finish_by must be after starts_on")
+        if self.budget.amount <= 0:
+            raise ValueError("the budget must be above zero")
+        return self
+
+    def holders(self, role: Role) -> tuple[str, ...]:
+        return tuple(a.person for a in self.assignments if a.role == role)
+
+
+@dataclass(frozen=True, slots=True)
+class Charter:
+    """The draft in work and the charter in force."""
+
+    revision: int = 0
+    draft: CharterContent | None = None
+    content_hash: str | None = None
+    author: str | None = None
+    last_editor: str | None = None
+    adopted_revision: int = 0
+    adopted: CharterContent | None = None
+
+
+def signed_hash(content: Value, unsigned: Iterable[str]) -> str:
+    """SHA-256 of the fields that are signed: what a vote is bound to (DR8)."""
+    kept = {name: value for name, value in to_data(content).items() if name not in set(unsigned)}
+    return fingerprint(kept).hex()
+
+
+def differing(before: Value, after: Value) -> tuple[str, ...]:
+    """The names of the fields that differ."""
+    old, new = to_data(before), to_data(after)
+    return tuple(name for name in new if new[name] != old.get(name))
+
+
+class CharterDrafted(Event):
+    """The charter has a new draft."""
+
+    en = "{actor} drafted revision {revision} of the charter"
+    zh = "{actor} 起草章程第 {revision} 版"
+    revision: int
+    content: CharterContent
+    content_hash: str
+
+    def apply(self, project: Project, happened: Happened) -> Project:
+        charter = replace(
+            project.charter,
+            revision=self.revision,
+            draft=self.content,
+            content_hash=self.content_hash,
+            author=project.charter.author or happened.by,
+            last_editor=happened.by,
+        )
+        return project.but(charter=charter)
+
+
+class CharterAdopted(Event):
+    """The charter is in force: the people it names hold their roles, confirmed by its signatures."""
+
+    en = "The charter is in force (revision {revision})"
+    zh = "章程生效(第 {revision} 版)"
+    revision: int
+
+    def apply(self, project: Project, happened: Happened) -> Project:
+        content = project.charter.draft
+        assert content is not None
+        named = [(a.person, Role(a.role)) for a in content.assignments]
+        team = project.team
+        for person in team.members():
+            for role in team.roles(person):
+                if (person, role) not in named:
+                    team = team.without(person, role, happened.at)
+        for person, role in named:
+            if role not in team.roles(person):
+                team = team.with_grant(person, role, happened.by, happened.at, confirmed=True)
+        charter = replace(project.charter, adopted=content, adopted_revision=self.revision, author=None)
+        return project.but(team=team, charter=charter)
+
+    def tells(self, project: Project) -> Iterable[Notice]:
+        for person in project.team.members():
+            yield Notice(
+                person,
+                f"{project.code}: the charter is in force.",
+                f"{project.code}:章程已生效。",
+                "charter",
+            )
+
+
+class DraftCharter(Command):
+    """Write the charter, or a new version of it. Editing while it is being signed voids the signatures."""
+
+    roles = frozenset({Role.PMO, Role.PRODUCT_MANAGER})
+    stages = frozenset({Stage.KICKOFF})
+    example = {
+        "content": {
+            "purpose": "Members renew online instead of by phone",
+            "scope": ["Renewal", "Payment"],
+            "out_of_scope": ["New memberships"],
+            "assignments": [
+                {"person": "sun.lei", "role": "SPONSOR"},
+                {"person": "pei.min", "role": "PMO"},
+                {"person": "pan.mei", "role": "PRODUCT_MANAGER"},
+                {"person": "tao.yun", "role": "MEMBER"},
+                {"person": "an.jing", "role": "AUDITOR"},
+            ],
+            "raci": [
+                {"activity": "Plan", "role": "PMO", "letter": "A"},
+                {"activity": "Plan", "role": "MEMBER", "letter": "R"},
+                {"activity": "Scope", "role": "PRODUCT_MANAGER", "letter": "A"},
+                {"activity": "Scope", "role": "PRODUCT_MANAGER", "letter": "R"},
+            ],
+            "budget": {"amount": "80000", "currency": "CNY"},
+            "starts_on": "2026-03-02",
+            "finish_by": "2026-09-30",
+            "risks": ["The payment provider is late"],
+        }
+    }
+    content: CharterContent
+
+    def decide(self, story: Story) -> None:
+        charter = story.project.charter
+        unsigned = story.project.rules.decisions[Kind.CHARTER].non_material
+        signed = signed_hash(self.content, unsigned)
+        changed = differing(charter.draft, self.content) if charter.draft else ()
+        if charter.draft is not None and not changed:
+            raise wrong_state("NothingChanged", "The draft says exactly this already.")
+        same = signed == charter.content_hash
+        revision = charter.revision if same else charter.revision + 1
+        story.record(CharterDrafted(revision=revision, content=self.content, content_hash=signed))
+        revise(story, Kind.CHARTER, "charter", changed, same=same)
+
+
+def revise(story: Story, kind: Kind, subject_id: str, changed: tuple[str, ...], *, same: bool) -> None:
+    """DR9: what is being signed was edited. Signed fields: votes are void; others: noted, votes stand."""
+    from domain.project.resolution import SubjectAnnotated
+
+    decision = open_about(story.project, kind, subject_id)
+    if decision is None:
+        return
+    if same:
+        story.record(SubjectAnnotated(decision=decision.id, changed=changed))
+    else:
+        supersede(story, decision, f"the {subject_id} was edited: {', '.join(changed)}", changed)
+
+
+class ProposeCharter(Command):
+    """Ask for the signatures that put the charter in force and open the first gate."""
+
+    roles = frozenset({Role.PMO, Role.PRODUCT_MANAGER})
+    stages = frozenset({Stage.KICKOFF})
+    example = {"revision": 1}
+    revision: Revision
+
+    def decide(self, story: Story) -> None:
+        charter = story.project.charter
+        if charter.draft is None or charter.content_hash is None:
+            raise wrong_state("NoDraft", "There is no charter yet.", next_step="Draft it first.")
+        if self.revision != charter.revision:
+            raise stale("StaleRevision", f"The charter is at revision {charter.revision}.", rule="DR8")
+        if open_about(story.project, Kind.CHARTER):
+            raise wrong_state("AlreadyProposed", "The charter is being signed already.")
+        check_charter(story, charter.draft)
+        subject = Subject(type="charter", id="charter", revision=charter.revision, content_hash=charter.content_hash)
+        open_decision(
+            story,
+            Kind.CHARTER,
+            f"Charter of {story.project.code}, revision {charter.revision}",
+            subject,
+            authors=[charter.author or story.person],
+            last_editor=charter.last_editor,
+            stake=charter.draft.budget,
+        )
+
+
+def check_charter(story: Story, content: CharterContent) -> None:
+    """R1 to R4 on a draft, and a person in each role that decides."""
+    check_raci(content.raci)
+    for role in sorted(DECIDING_ROLES):
+        if not content.holders(role):
+            raise broken("R1", "RoleVacant", f"Nobody is {role}.", next_step="Add the assignment.")
+    check_two_sides(story.project.team, content.holders(Role.PMO), content.holders(Role.PRODUCT_MANAGER), story.at)
+    pairs = [(a.person, Role(a.role)) for a in content.assignments]
+    check_auditor_is_apart(story.project.team, pairs)
+
+
+def check_raci(rows: Iterable[Raci]) -> None:
+    """R1: each activity has exactly one A and at least one R. R2: members and auditors hold no A."""
+    accountable: Counter[str] = Counter()
+    responsible: Counter[str] = Counter()
+    activities: dict[str, None] = {}
+    for row in rows:
+        activities[row.activity] = None
+        accountable[row.activity] += row.letter == "A"
+        responsible[row.activity] += row.letter == "R"
+        if row.letter == "A" and row.role in {Role.MEMBER, Role.AUDITOR}:
+            raise broken("R2", "NotAccountable", f"{row.role} cannot be accountable for {row.activity}.")
+    for activity in activities:
+        if accountable[activity] != 1 or responsible[activity] < 1:
+            raise broken(
+                "R1",
+                "RaciIncomplete",
+                f"{activity} has {accountable[activity]} accountable and {responsible[activity]} responsible.",
+                next_step="Give it exactly one A and at least one R.",
+            )
+
+
+@when_approved(Kind.CHARTER)
+def adopt_charter(story: Story, decision: Decision) -> None:
+    """The charter is in force and the first gate is passed."""
+    from domain.project.lifecycle import pass_gate
+    from domain.project.resolution import settle_all
+
+    story.record(CharterAdopted(revision=decision.subject.revision))
+    pass_gate(story, decision)
+    settle_all(story)

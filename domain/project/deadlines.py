@@ -1,0 +1,155 @@
+"""What time does to a decision: reminds, escalates, holds, expires, carries out. It never approves.
+
+Source: docs/governance.md, DR10, DR11, DR20.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from domain.messages import Event, Happened
+from domain.notice import Notice
+from domain.project.decision import Decision, State, satisfied
+from domain.project.passing import when_due
+from domain.project.resolution import carry_out, closed, follow_ending, invite, settle
+from domain.values import Role
+
+if TYPE_CHECKING:
+    from domain.project.aggregate import Project
+    from domain.story import Story
+
+
+class DecisionReminderDue(Event):
+    """A share of the time to decide has passed; those who have not voted are reminded."""
+
+    en = "{percent} % of the time for {decision} has passed"
+    zh = "{decision} 的期限已过 {percent} %"
+    decision: str
+    percent: int
+
+    def apply(self, project: Project, happened: Happened) -> Project:
+        return project.without_mark(f"decision/{self.decision}", f"remind-{self.percent}")
+
+    def tells(self, project: Project) -> Iterable[Notice]:
+        return invite(project, project.decisions[self.decision])
+
+
+class DecisionEscalated(Event):
+    """Time ran out: the holders of one more role may sign as well; nobody is removed."""
+
+    en = "{decision} is escalated to {role} (level {level})"
+    zh = "{decision} 升级至 {role}(第 {level} 级)"
+    decision: str
+    level: int
+    role: Role
+
+    def apply(self, project: Project, happened: Happened) -> Project:
+        decision = project.decisions[self.decision]
+
+        def opened(slot_name: str) -> tuple[Role, ...]:
+            slot = decision.slot(slot_name)
+            assert slot is not None
+            if satisfied(decision, slot, project.team) or self.role in {slot.role, *slot.alternates}:
+                return slot.alternates
+            return (*slot.alternates, self.role)
+
+        slots = tuple(s.model_copy(update={"alternates": opened(s.name)}) for s in decision.slots)
+        after = project.with_decision(replace(decision, slots=slots))
+        return after.without_mark(decision.ref, f"escalate-{self.level}")
+
+    def tells(self, project: Project) -> Iterable[Notice]:
+        decision = project.decisions[self.decision]
+        for person in project.team.holders(self.role):
+            yield Notice(
+                person,
+                f"Overdue and escalated to you: {decision.title}",
+                f"已逾期并升级给你:{decision.title}",
+                decision.id,
+                decision.due_at,
+            )
+
+
+class DecisionHeld(Event):
+    """Time ran out and the policy says hold: nothing moves until the PMO extends the deadline."""
+
+    en = "{decision} is on hold: its time ran out"
+    zh = "{decision} 超期,已暂停"
+    decision: str
+
+    def apply(self, project: Project, happened: Happened) -> Project:
+        held = replace(project.decisions[self.decision], state=State.ON_HOLD)
+        return project.with_decision(held).with_clock(held.ref, None)
+
+    def tells(self, project: Project) -> Iterable[Notice]:
+        for person in project.team.holders(Role.PMO):
+            yield Notice(
+                person,
+                f"{self.decision} is on hold: extend its deadline or let it be withdrawn.",
+                f"{self.decision} 已暂停:请延长期限或撤回。",
+                self.decision,
+            )
+
+
+class DecisionExpired(Event):
+    """Time ran out. Silence never approves."""
+
+    en = "{decision} expired: nobody may take silence for approval"
+    zh = "{decision} 已过期:沉默不代表同意"
+    decision: str
+
+    def apply(self, project: Project, happened: Happened) -> Project:
+        return closed(project, self.decision, State.EXPIRED, happened.at, "time ran out")
+
+    def tells(self, project: Project) -> Iterable[Notice]:
+        decision = project.decisions[self.decision]
+        yield Notice(
+            decision.requester,
+            f"{decision.id} expired without a decision: {decision.title}",
+            f"{decision.id} 未作决定即过期:{decision.title}",
+            decision.id,
+        )
+
+
+class DecisionLapsed(Event):
+    """An acknowledgement was not given in time: recorded as not acknowledged."""
+
+    en = "{decision} lapsed: not acknowledged"
+    zh = "{decision} 逾期未确认"
+    decision: str
+
+    def apply(self, project: Project, happened: Happened) -> Project:
+        return closed(project, self.decision, State.LAPSED, happened.at, "not acknowledged")
+
+
+@when_due("decision")
+def decision_due(story: Story, decision_id: str, mark: str) -> None:
+    """One mark of a decision's clock has passed."""
+    decision = story.project.decisions[decision_id]
+    verb, _, number = mark.partition("-")
+    if verb == "remind":
+        story.record(DecisionReminderDue(decision=decision_id, percent=int(number)))
+    elif verb == "escalate":
+        _escalate(story, decision, int(number))
+    elif verb == "effect":
+        carry_out(story, decision_id)
+    else:
+        _run_out(story, decision_id, verb)
+
+
+def _escalate(story: Story, decision: Decision, level: int) -> None:
+    role = decision.policy.escalation[level - 1]
+    story.record(DecisionEscalated(decision=decision.id, level=level, role=role))
+    settle(story, decision.id)
+
+
+def _run_out(story: Story, decision_id: str, how: str) -> None:
+    outcomes: dict[str, Callable[..., Event]] = {
+        "expire": DecisionExpired,
+        "lapse": DecisionLapsed,
+        "hold": DecisionHeld,
+    }
+    story.record(outcomes[how](decision=decision_id))
+    if how != "hold":
+        follow_ending(story, decision_id)

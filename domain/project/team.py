@@ -1,0 +1,287 @@
+"""The people of a project and the roles they hold: assigned, confirmed by a second person, ended.
+
+Source: docs/governance.md, R3 to R6, DR6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Literal
+
+from domain.messages import Command, Event, Happened
+from domain.notice import Notice
+from domain.refusals import broken, not_allowed, not_found, wrong_state
+from domain.values import DECIDING_ROLES, Line, Person, Role
+
+if TYPE_CHECKING:
+    from domain.project.aggregate import Project
+    from domain.story import Story
+
+ProjectRole = Literal["SPONSOR", "PMO", "PRODUCT_MANAGER", "MEMBER", "AUDITOR"]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role given to a person. A role with decision rights is in force once a second person confirmed it."""
+
+    id: str
+    person: str
+    role: Role
+    by: str
+    since: datetime
+    confirmed: bool
+    ended_at: datetime | None = None
+
+    @property
+    def in_force(self) -> bool:
+        return self.confirmed and self.ended_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """Every grant that ever was, oldest first."""
+
+    grants: tuple[Grant, ...] = ()
+    solo_until: date | None = None
+    """R3: until this day one person may hold PMO and product manager."""
+    solo_reason: str | None = None
+
+    def holders(self, role: Role) -> tuple[str, ...]:
+        """Who holds the role now, in the order granted, each once."""
+        return tuple(dict.fromkeys(g.person for g in self.grants if g.role is role and g.in_force))
+
+    def roles(self, person: str) -> frozenset[Role]:
+        """The roles that the person holds now."""
+        return frozenset(g.role for g in self.grants if g.person == person and g.in_force)
+
+    def ever(self, person: str) -> frozenset[Role]:
+        """Every role that the person was ever given here."""
+        return frozenset(g.role for g in self.grants if g.person == person)
+
+    def members(self) -> tuple[str, ...]:
+        """Everybody who holds a role now."""
+        return tuple(dict.fromkeys(g.person for g in self.grants if g.in_force))
+
+    def solo(self, at: datetime) -> bool:
+        """Whether a solo exception is live."""
+        return self.solo_until is not None and at.date() <= self.solo_until
+
+    def with_grant(self, person: str, role: Role, by: str, at: datetime, *, confirmed: bool) -> Team:
+        grant = Grant(f"G-{len(self.grants) + 1}", person, role, by, at, confirmed)
+        return replace(self, grants=(*self.grants, grant))
+
+    def without(self, person: str, role: Role, at: datetime) -> Team:
+        def ended(g: Grant) -> Grant:
+            gone = g.person == person and g.role is role and g.ended_at is None
+            return replace(g, ended_at=at) if gone else g
+
+        return replace(self, grants=tuple(ended(g) for g in self.grants))
+
+
+def check_auditor_is_apart(team: Team, pairs: Iterable[tuple[str, Role]]) -> None:
+    """R4: an auditor never holds another role on this project, looked up over its whole history."""
+    given: dict[str, set[Role]] = {}
+    for person, role in pairs:
+        given.setdefault(person, set(team.ever(person))).add(role)
+    for person, roles in given.items():
+        if Role.AUDITOR in roles and len(roles) > 1:
+            others = ", ".join(sorted(r for r in roles if r is not Role.AUDITOR))
+            raise broken(
+                "R4",
+                "AuditorNotApart",
+                f"{person} cannot be auditor of this project and {others}, now or ever.",
+                next_step="Name an auditor who never had another role here.",
+            )
+
+
+def check_two_sides(team: Team, pmo: Iterable[str], product: Iterable[str], at: datetime) -> None:
+    """R3: PMO and product manager are different people unless a solo exception is live."""
+    both = set(pmo) & set(product)
+    if both and not team.solo(at):
+        raise broken(
+            "R3",
+            "SamePersonOnBothSides",
+            f"{', '.join(sorted(both))} would be PMO and product manager at once.",
+            next_step="Name another person, or ask the sponsor for a solo exception.",
+        )
+
+
+class RoleAssigned(Event):
+    """A person was given a role; with decision rights it waits for a second person (R6)."""
+
+    en = "{actor} gave {person} the role {role}"
+    zh = "{actor} 指派 {person} 担任 {role}"
+    grant: str
+    person: str
+    role: Role
+    reason: str
+    confirmed: bool
+
+    def apply(self, project: Project, happened: Happened) -> Project:
+        team = project.team.with_grant(self.person, self.role, happened.by, happened.at, confirmed=self.confirmed)
+        return project.but(team=team)
+
+    def tells(self, project: Project) -> Iterable[Notice]:
+        if self.confirmed:
+            yield Notice(self.person, f"You are now {self.role}.", f"你已担任 {self.role}。", self.grant)
+            return
+        for person in project.team.holders(Role.SPONSOR) + project.team.holders(Role.PMO):
+            yield Notice(
+                person,
+                f"{self.person} as {self.role} waits for a second person to confirm.",
+                f"{self.person} 担任 {self.role} 待第二人确认。",
+                self.grant,
+            )
+
+
+class RoleConfirmed(Event):
+    """A second person confirmed a grant: it is in force."""
+
+    en = "{actor} confirmed {person} as {role}"
+    zh = "{actor} 确认 {person} 担任 {role}"
+    grant: str
+    person: str
+    role: Role
+
+    def apply(self, project: Project, happened: Happened) -> Project:
+        grants = tuple(replace(g, confirmed=True) if g.id == self.grant else g for g in project.team.grants)
+        return project.but(team=replace(project.team, grants=grants))
+
+    def tells(self, project: Project) -> Iterable[Notice]:
+        yield Notice(self.person, f"You are now {self.role}.", f"你已担任 {self.role}。", self.grant)
+
+
+class RoleEnded(Event):
+    """A person no longer holds a role."""
+
+    en = "{actor} ended the role {role} of {person}: {reason}"
+    zh = "{actor} 结束了 {person} 的 {role} 角色:{reason}"
+    person: str
+    role: Role
+    reason: str
+
+    def apply(self, project: Project, happened: Happened) -> Project:
+        return project.but(team=project.team.without(self.person, self.role, happened.at))
+
+
+class SoloExceptionGranted(Event):
+    """The sponsor lets one person hold both sides for a while; every report shows it."""
+
+    en = "{actor} granted a solo exception until {until}: {reason}"
+    zh = "{actor} 批准单人兼任至 {until}:{reason}"
+    until: date
+    reason: str
+
+    def apply(self, project: Project, happened: Happened) -> Project:
+        return project.but(team=replace(project.team, solo_until=self.until, solo_reason=self.reason))
+
+
+class AssignRole(Command):
+    """Give a person a role. One with decision rights is in force once a second person confirms it (R6)."""
+
+    roles = frozenset({Role.PMO, Role.SPONSOR})
+    while_held = True
+    example = {"person": "chen.yu", "role": "MEMBER", "reason": "Joins as test lead"}
+    person: Person
+    role: ProjectRole
+    reason: Line
+
+    def decide(self, story: Story) -> None:
+        team, role = story.project.team, Role(self.role)
+        if role in team.roles(self.person):
+            raise wrong_state("AlreadyHeld", f"{self.person} is already {role}.")
+        if any(
+            g.person == self.person and g.role is role and not g.confirmed and g.ended_at is None for g in team.grants
+        ):
+            raise wrong_state("AlreadyAssigned", f"{self.person} as {role} already waits for confirmation.")
+        check_auditor_is_apart(team, [(self.person, role)])
+        story.record(
+            RoleAssigned(
+                grant=f"G-{len(team.grants) + 1}",
+                person=self.person,
+                role=role,
+                reason=self.reason,
+                confirmed=role not in DECIDING_ROLES,
+            )
+        )
+
+
+class ConfirmRole(Command):
+    """Confirm, as a second person, a role with decision rights that somebody assigned (R6)."""
+
+    roles = DECIDING_ROLES
+    while_held = True
+    example = {"grant": "G-5"}
+    grant: Line
+
+    def decide(self, story: Story) -> None:
+        team = story.project.team
+        grant = next((g for g in team.grants if g.id == self.grant), None)
+        if grant is None:
+            raise not_found("Grant", self.grant)
+        if grant.confirmed or grant.ended_at:
+            raise wrong_state("NotPending", f"{self.grant} does not wait for confirmation.", rule="R6")
+        if story.person in {grant.by, grant.person}:
+            raise not_allowed(
+                "Whoever assigned a role, or gets it, cannot be the second person who confirms it.",
+                code="SecondPersonNeeded",
+                rule="R6",
+                next_step="Ask another sponsor, PMO or product manager of this project.",
+            )
+        if grant.role in {Role.PMO, Role.PRODUCT_MANAGER}:
+            extra = {grant.role: (grant.person,)}
+            check_two_sides(
+                team,
+                team.holders(Role.PMO) + extra.get(Role.PMO, ()),
+                team.holders(Role.PRODUCT_MANAGER) + extra.get(Role.PRODUCT_MANAGER, ()),
+                story.at,
+            )
+        story.record(RoleConfirmed(grant=grant.id, person=grant.person, role=grant.role))
+        _settle_all(story)
+
+
+class EndRole(Command):
+    """End a person's role. Slots that nobody can fill any more become blocked, visibly (R5)."""
+
+    roles = frozenset({Role.PMO, Role.SPONSOR})
+    while_held = True
+    example = {"person": "chen.yu", "role": "MEMBER", "reason": "Moves to another project"}
+    person: Person
+    role: ProjectRole
+    reason: Line
+
+    def decide(self, story: Story) -> None:
+        role = Role(self.role)
+        if role not in story.project.team.roles(self.person):
+            raise wrong_state("NotHeld", f"{self.person} is not {role}.")
+        story.record(RoleEnded(person=self.person, role=role, reason=self.reason))
+        _settle_all(story)
+
+
+class GrantSoloException(Command):
+    """Let one person be PMO and product manager for a limited time (R3)."""
+
+    roles = frozenset({Role.SPONSOR})
+    example = {"until": "2026-03-31", "reason": "The product manager's post is vacant"}
+    until: date
+    reason: Line
+
+    def decide(self, story: Story) -> None:
+        longest = story.at.date() + timedelta(days=story.project.rules.solo_exception_days)
+        if not story.at.date() <= self.until <= longest:
+            raise broken(
+                "R3",
+                "ExceptionTooLong",
+                f"A solo exception ends between today and {longest}.",
+                next_step=f"Choose a day up to {longest}; it can be granted again.",
+            )
+        story.record(SoloExceptionGranted(until=self.until, reason=self.reason))
+        _settle_all(story)
+
+
+def _settle_all(story: Story) -> None:
+    from domain.project.resolution import settle_all
+
+    settle_all(story)
