@@ -24,7 +24,8 @@ from domain.project.decision import (
     open_slots,
     satisfied,
 )
-from domain.project.resolution import find_open, invite, settle
+from domain.project.decision_events import invite
+from domain.project.resolution import find_open, settle
 from domain.refusals import broken, not_allowed, not_found, stale, wrong_state
 from domain.template import Slot
 from domain.values import BUSINESS_ROLES, Hash, Revision, Role, Slug, Text

@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from domain.canonical import fingerprint
-from domain.messages import Command, Event, Happened, to_data
+from domain.messages import Command, Event, Happened
 from domain.notice import Notice
 from domain.project.decision import Decision, Subject
-from domain.project.resolution import open_about, open_decision, supersede, when_approved
+from domain.project.lifecycle import pass_gate
+from domain.project.resolution import (
+    differing,
+    open_about,
+    open_decision,
+    revise,
+    settle_all,
+    signed_hash,
+    when_approved,
+)
 from domain.project.team import ProjectRole, check_auditor_is_apart, check_two_sides
 from domain.refusals import broken, stale, wrong_state
 from domain.template import Kind
@@ -82,18 +90,6 @@ class Charter:
     last_editor: str | None = None
     adopted_revision: int = 0
     adopted: CharterContent | None = None
-
-
-def signed_hash(content: Value, unsigned: Iterable[str]) -> str:
-    """SHA-256 of the fields that are signed: what a vote is bound to (DR8)."""
-    kept = {name: value for name, value in to_data(content).items() if name not in set(unsigned)}
-    return fingerprint(kept).hex()
-
-
-def differing(before: Value, after: Value) -> tuple[str, ...]:
-    """The names of the fields that differ."""
-    old, new = to_data(before), to_data(after)
-    return tuple(name for name in new if new[name] != old.get(name))
 
 
 class CharterDrafted(Event):
@@ -193,19 +189,6 @@ class DraftCharter(Command):
         revise(story, Kind.CHARTER, "charter", changed, same=same)
 
 
-def revise(story: Story, kind: Kind, subject_id: str, changed: tuple[str, ...], *, same: bool) -> None:
-    """DR9: what is being signed was edited. Signed fields: votes are void; others: noted, votes stand."""
-    from domain.project.resolution import SubjectAnnotated
-
-    decision = open_about(story.project, kind, subject_id)
-    if decision is None:
-        return
-    if same:
-        story.record(SubjectAnnotated(decision=decision.id, changed=changed))
-    else:
-        supersede(story, decision, f"the {subject_id} was edited: {', '.join(changed)}", changed)
-
-
 class ProposeCharter(Command):
     """Ask for the signatures that put the charter in force and open the first gate."""
 
@@ -270,8 +253,6 @@ def check_raci(rows: Iterable[Raci]) -> None:
 @when_approved(Kind.CHARTER)
 def adopt_charter(story: Story, decision: Decision) -> None:
     """The charter is in force and the first gate is passed."""
-    from domain.project.lifecycle import pass_gate
-    from domain.project.resolution import settle_all
 
     story.record(CharterAdopted(revision=decision.subject.revision))
     pass_gate(story, decision)

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from domain.messages import Event, Happened
+from pydantic import Field
+
+from domain.clock import Clock, start_clock
+from domain.messages import Command, Event, Happened
 from domain.notice import Notice
-from domain.project.decision import Decision, State, satisfied
+from domain.project.decision import Decision, Effect, State, satisfied
+from domain.project.decision_events import closed, invite
 from domain.project.passing import when_due
-from domain.project.resolution import carry_out, closed, follow_ending, invite, settle
-from domain.values import Role
+from domain.project.resolution import carry_out, clock_shares, find, find_open, follow_ending, settle
+from domain.refusals import broken, wrong_state
+from domain.values import DECIDING_ROLES, Role, Slug, Text
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -123,6 +128,23 @@ class DecisionLapsed(Event):
         return closed(project, self.decision, State.LAPSED, happened.at, "not acknowledged")
 
 
+class DeadlineExtended(Event):
+    """The PMO gave a decision more working days; its reminders are set anew."""
+
+    en = "{actor} extended {decision} by {days} working days: {reason}"
+    zh = "{actor} 将 {decision} 延长 {days} 个工作日:{reason}"
+    decision: str
+    days: int
+    reason: str
+    clock: Clock
+
+    def apply(self, project: Project, happened: Happened) -> Project:
+        decision = project.decisions[self.decision]
+        state = State.OPEN if decision.state is State.ON_HOLD else decision.state
+        extended = replace(decision, state=state, due_at=self.clock.due_at, extensions=decision.extensions + 1)
+        return project.with_decision(extended).with_clock(decision.ref, self.clock)
+
+
 @when_due("decision")
 def decision_due(story: Story, decision_id: str, mark: str) -> None:
     """One mark of a decision's clock has passed."""
@@ -153,3 +175,38 @@ def _run_out(story: Story, decision_id: str, how: str) -> None:
     story.record(outcomes[how](decision=decision_id))
     if how != "hold":
         follow_ending(story, decision_id)
+
+
+class ExtendDeadline(Command):
+    """Give a decision more working days, or take up one that is on hold since its time ran out."""
+
+    roles = frozenset({Role.PMO})
+    example = {"decision": "D-1", "days": 3, "reason": "Waiting for the supplier's offer"}
+    decision: Slug
+    days: Annotated[int, Field(ge=1, le=365)]
+    reason: Text
+
+    def decide(self, story: Story) -> None:
+        decision = find_open(story, self.decision)
+        if not 1 <= self.days <= decision.policy.limit_days:
+            raise broken("DR10", "ExtensionTooLong", f"Extend by 1 to {decision.policy.limit_days} working days.")
+        if decision.extensions >= decision.policy.max_extensions:
+            raise broken("DR10", "ExtendedEnough", f"{decision.id} was extended {decision.extensions} times already.")
+        if decision.unanswered():
+            raise wrong_state("ClockStopped", "A question is open: the clock stands still anyway.", rule="DR10")
+        fresh = start_clock(story.calendar, story.at, self.days, clock_shares(decision.policy))
+        story.record(DeadlineExtended(decision=decision.id, days=self.days, reason=self.reason, clock=fresh))
+
+
+class RetryEffect(Command):
+    """Try again now to carry out an approval whose effect failed (DR20)."""
+
+    roles = DECIDING_ROLES
+    example = {"decision": "D-1"}
+    decision: Slug
+
+    def decide(self, story: Story) -> None:
+        decision = find(story, self.decision)
+        if decision.effect is not Effect.FAILED or decision.state is not State.APPROVED:
+            raise wrong_state("NothingToRetry", f"No effect of {decision.id} has failed.", rule="DR20")
+        carry_out(story, decision.id)

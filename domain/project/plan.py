@@ -14,9 +14,8 @@ from pydantic import Field
 
 from domain.messages import Command, Event, Happened
 from domain.notice import Notice
-from domain.project.charter import differing, revise, signed_hash
 from domain.project.decision import Decision, Subject
-from domain.project.resolution import open_about, open_decision, when_approved
+from domain.project.resolution import differing, open_about, open_decision, revise, signed_hash, when_approved
 from domain.refusals import broken, wrong_state
 from domain.template import Kind
 from domain.values import Line, Money, Role, Slug, Stage, Text, Value

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Literal
 
-from domain.messages import Command, Event, Happened
+from domain.messages import Event, Happened
 from domain.notice import Notice
-from domain.refusals import broken, not_allowed, not_found, wrong_state
-from domain.values import DECIDING_ROLES, Line, Person, Role
+from domain.refusals import broken
+from domain.values import Role
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
-    from domain.story import Story
 
 ProjectRole = Literal["SPONSOR", "PMO", "PRODUCT_MANAGER", "MEMBER", "AUDITOR"]
 
@@ -176,112 +175,3 @@ class SoloExceptionGranted(Event):
 
     def apply(self, project: Project, happened: Happened) -> Project:
         return project.but(team=replace(project.team, solo_until=self.until, solo_reason=self.reason))
-
-
-class AssignRole(Command):
-    """Give a person a role. One with decision rights is in force once a second person confirms it (R6)."""
-
-    roles = frozenset({Role.PMO, Role.SPONSOR})
-    while_held = True
-    example = {"person": "chen.yu", "role": "MEMBER", "reason": "Joins as test lead"}
-    person: Person
-    role: ProjectRole
-    reason: Line
-
-    def decide(self, story: Story) -> None:
-        team, role = story.project.team, Role(self.role)
-        if role in team.roles(self.person):
-            raise wrong_state("AlreadyHeld", f"{self.person} is already {role}.")
-        if any(
-            g.person == self.person and g.role is role and not g.confirmed and g.ended_at is None for g in team.grants
-        ):
-            raise wrong_state("AlreadyAssigned", f"{self.person} as {role} already waits for confirmation.")
-        check_auditor_is_apart(team, [(self.person, role)])
-        story.record(
-            RoleAssigned(
-                grant=f"G-{len(team.grants) + 1}",
-                person=self.person,
-                role=role,
-                reason=self.reason,
-                confirmed=role not in DECIDING_ROLES,
-            )
-        )
-
-
-class ConfirmRole(Command):
-    """Confirm, as a second person, a role with decision rights that somebody assigned (R6)."""
-
-    roles = DECIDING_ROLES
-    while_held = True
-    example = {"grant": "G-5"}
-    grant: Line
-
-    def decide(self, story: Story) -> None:
-        team = story.project.team
-        grant = next((g for g in team.grants if g.id == self.grant), None)
-        if grant is None:
-            raise not_found("Grant", self.grant)
-        if grant.confirmed or grant.ended_at:
-            raise wrong_state("NotPending", f"{self.grant} does not wait for confirmation.", rule="R6")
-        if story.person in {grant.by, grant.person}:
-            raise not_allowed(
-                "Whoever assigned a role, or gets it, cannot be the second person who confirms it.",
-                code="SecondPersonNeeded",
-                rule="R6",
-                next_step="Ask another sponsor, PMO or product manager of this project.",
-            )
-        if grant.role in {Role.PMO, Role.PRODUCT_MANAGER}:
-            extra = {grant.role: (grant.person,)}
-            check_two_sides(
-                team,
-                team.holders(Role.PMO) + extra.get(Role.PMO, ()),
-                team.holders(Role.PRODUCT_MANAGER) + extra.get(Role.PRODUCT_MANAGER, ()),
-                story.at,
-            )
-        story.record(RoleConfirmed(grant=grant.id, person=grant.person, role=grant.role))
-        _settle_all(story)
-
-
-class EndRole(Command):
-    """End a person's role. Slots that nobody can fill any more become blocked, visibly (R5)."""
-
-    roles = frozenset({Role.PMO, Role.SPONSOR})
-    while_held = True
-    example = {"person": "chen.yu", "role": "MEMBER", "reason": "Moves to another project"}
-    person: Person
-    role: ProjectRole
-    reason: Line
-
-    def decide(self, story: Story) -> None:
-        role = Role(self.role)
-        if role not in story.project.team.roles(self.person):
-            raise wrong_state("NotHeld", f"{self.person} is not {role}.")
-        story.record(RoleEnded(person=self.person, role=role, reason=self.reason))
-        _settle_all(story)
-
-
-class GrantSoloException(Command):
-    """Let one person be PMO and product manager for a limited time (R3)."""
-
-    roles = frozenset({Role.SPONSOR})
-    example = {"until": "2026-03-31", "reason": "The product manager's post is vacant"}
-    until: date
-    reason: Line
-
-    def decide(self, story: Story) -> None:
-        longest = story.at.date() + timedelta(days=story.project.rules.solo_exception_days)
-        if not story.at.date() <= self.until <= longest:
-            raise broken(
-                "R3",
-                "ExceptionTooLong",
-                f"A solo exception ends between today and {longest}.",
-                next_step=f"Choose a day up to {longest}; it can be granted again.",
-            )
-        story.record(SoloExceptionGranted(until=self.until, reason=self.reason))
-        _settle_all(story)
-
-
-def _settle_all(story: Story) -> None:
-    from domain.project.resolution import settle_all
-
-    settle_all(story)

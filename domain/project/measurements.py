@@ -1,0 +1,169 @@
+"""KPIs measured, with source and evidence; and time noticing those that nobody measures.
+
+Source: docs/governance.md, GL6, GL7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from domain.clock import Clock, start_clock
+from domain.messages import Command, Event, Happened
+from domain.notice import Notice
+from domain.project.agreement import Measurement
+from domain.project.kpi import Kpi
+from domain.project.passing import when_due
+from domain.refusals import broken, not_allowed, not_found
+from domain.values import BUSINESS_ROLES, Line, Number, Role, Slug, Stage, Text
+
+if TYPE_CHECKING:
+    from domain.project.aggregate import Project
+    from domain.story import Story
+
+MEASURING = frozenset({Stage.EXECUTION, Stage.CHANGE_REVIEW, Stage.RETROSPECTIVE})
+
+
+class KpiMeasured(Event):
+    """A KPI has a value, with its source and evidence."""
+
+    en = "{actor} measured {kpi}: {value} on {effective_on}"
+    zh = "{actor} 测得 {kpi}:{value}({effective_on})"
+    measurement: str
+    kpi: str
+    value: Number
+    effective_on: date
+    source: str
+    evidence: str
+    corrects: str | None = None
+    reason: str | None = None
+    clock: Clock | None = None
+    """Until when the value is fresh, where the project watches for it."""
+
+    def apply(self, project: Project, happened: Happened) -> Project:
+        new = Measurement(self.measurement, self.kpi, self.value, self.effective_on, happened.at, happened.by)
+        old = project.agreement.latest.get(self.kpi)
+        latest = old if old and old.effective_on > self.effective_on and self.corrects != old.id else new
+        agreement = replace(
+            project.agreement,
+            measured=project.agreement.measured + 1,
+            latest={**project.agreement.latest, self.kpi: latest},
+            stale=project.agreement.stale - {self.kpi},
+        )
+        after = project.but(agreement=agreement)
+        return after.with_clock(f"kpi/{self.kpi}", self.clock) if self.clock else after
+
+
+class KpiClocksStarted(Event):
+    """From now on time notices KPIs that nobody measures."""
+
+    en = "The KPIs {kpis} are watched for fresh measurements"
+    zh = "开始关注 KPI {kpis} 的及时测量"
+    kpis: tuple[str, ...]
+    clocks: dict[str, Clock]
+
+    def apply(self, project: Project, happened: Happened) -> Project:
+        return project.but(clocks={**project.clocks, **self.clocks})
+
+
+class KpiBecameStale(Event):
+    """No measurement came in time."""
+
+    en = "{kpi} is stale: no measurement came in time"
+    zh = "{kpi} 已过时:未按时测量"
+    kpi: str
+    owner: str
+
+    def apply(self, project: Project, happened: Happened) -> Project:
+        agreement = replace(project.agreement, stale=project.agreement.stale | {self.kpi})
+        return project.but(agreement=agreement).with_clock(f"kpi/{self.kpi}", None)
+
+    def tells(self, project: Project) -> Iterable[Notice]:
+        for person in dict.fromkeys([self.owner, *project.team.holders(Role.PMO)]):
+            yield Notice(
+                person,
+                f"{project.code}: measure {self.kpi}, its value is stale.",
+                f"{project.code}:请测量 {self.kpi},其数值已过时。",
+                self.kpi,
+            )
+
+
+class RecordMeasurement(Command):
+    """Record what a KPI measured on a day, with source and evidence (GL6). `corrects` names an earlier one."""
+
+    roles = BUSINESS_ROLES
+    stages = MEASURING
+    example = {
+        "kpi": "online-share",
+        "value": "75",
+        "effective_on": "2026-04-01",
+        "source": "Monthly report",
+        "evidence": "Report of March, page 3",
+    }
+    kpi: Slug
+    value: Number
+    effective_on: date
+    source: Line
+    evidence: Text
+    corrects: Slug | None = None
+    reason: Text | None = None
+
+    def decide(self, story: Story) -> None:
+        kpi = story.project.agreement.kpi(self.kpi)
+        if kpi is None:
+            raise not_found("Kpi", self.kpi)
+        if story.person != kpi.owner and Role.PMO not in story.project.team.roles(story.person):
+            raise not_allowed(f"{kpi.owner}, who owns {kpi.id}, or the PMO measures it.", rule="GL6")
+        self._check_day(story)
+        fresh = None
+        if story.project.stage is Stage.EXECUTION:
+            fresh = _watch(story, kpi)
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        number = f"ME-{story.project.agreement.measured + 1}"
+        story.record(KpiMeasured(measurement=number, clock=fresh, **fields))
+
+    def _check_day(self, story: Story) -> None:
+        started = story.project.started_at
+        if self.effective_on > story.at.date() or (started and self.effective_on < started.date()):
+            raise broken("GL7", "DayOutOfRange", "The day is before the project's start or still to come.")
+        if self.corrects is None:
+            return
+        latest = story.project.agreement.latest.get(self.kpi)
+        if latest is None or latest.id != self.corrects:
+            raise not_found("Measurement", self.corrects)
+        if self.reason is None:
+            raise broken("GL7", "ReasonMissing", "A correction needs a reason.")
+
+
+def _watch(story: Story, kpi: Kpi) -> Clock:
+    days = kpi.frequency_days + kpi.grace_days
+    return start_clock(story.calendar, story.at, days, {"stale": Fraction(1)})
+
+
+class WatchKpis(Command):
+    """Start to notice KPIs that nobody measures, from the present stage on."""
+
+    roles = frozenset({Role.SYSTEM})
+    stages = frozenset({Stage.EXECUTION})
+    example = {}
+
+    def decide(self, story: Story) -> None:
+        agreement = story.project.agreement
+        fresh = [
+            k
+            for k, _ in agreement.measured_kpis()
+            if f"kpi/{k.id}" not in story.project.clocks and k.id not in agreement.stale
+        ]
+        if fresh:
+            clocks = {f"kpi/{k.id}": _watch(story, k) for k in fresh}
+            story.record(KpiClocksStarted(kpis=tuple(k.id for k in fresh), clocks=clocks))
+
+
+@when_due("kpi")
+def kpi_due(story: Story, kpi_id: str, mark: str) -> None:
+    """A KPI was not measured in time."""
+    kpi = story.project.agreement.kpi(kpi_id)
+    story.record(KpiBecameStale(kpi=kpi_id, owner=kpi.owner if kpi else story.project.starter))
