@@ -1,10 +1,15 @@
 """Settings, read once, here. Entry points pass them on; nothing else reads the environment."""
 
+import logging
+import sys
 from pathlib import Path
 from typing import Literal
 
+import structlog
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.template import Policy
 
 
 class Settings(BaseSettings):
@@ -37,3 +42,40 @@ class Settings(BaseSettings):
     templates: Path = Path(__file__).parent / "domain" / "templates"
     instance: str = ""
     """Name of this installation, shown in /version: a launcher checks that what answers is its own."""
+
+
+def load_templates(folder: Path) -> dict[str, Policy]:
+    """The process templates in a folder, by name. Raises ValueError where one is not valid."""
+    policies = [Policy.model_validate_json(file.read_bytes()) for file in sorted(folder.glob("*.json"))]
+    return {policy.template: policy for policy in policies}
+
+
+def configure_logging(settings: Settings) -> None:
+    """One line an entry on stderr, for people or as JSON; the standard library's loggers included."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.log_json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )

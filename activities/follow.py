@@ -1,0 +1,146 @@
+"""The steps of a project's lifecycle: look at the facts, act, carry a person's signal to the rules."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from activities.decide import Step
+from activities.folding import Folded, States, advance, event_of, stream_of
+from activities.messages import Act, Done, Follow, NoticeMessage, Seen, Situation, Submitted
+from activities.outages import patient
+from activities.ports import Recorded, Store
+from domain.messages import Actor, Envelope
+from domain.project.aggregate import Project
+from domain.project.passing import next_due
+from domain.refusals import Refused
+
+MOST_FACTS = 200
+"""Facts looked at in one call; a project far behind is caught up in several."""
+LIFECYCLE = Actor("lifecycle", client="workflow", system=True)
+
+
+class ProjectSteps:
+    """What a project's workflow asks of the world. Every method may run twice."""
+
+    def __init__(self, store: Store, step: Step, cache: int = 1000) -> None:
+        self._store = store
+        self._step = step
+        self._cursors = States(store, cache)
+
+    @activity.defn(name="follow")
+    @patient
+    async def follow(self, asked: Follow) -> Situation:
+        """Where the project stands after the facts that follow on `seen`, and whom that owes a notice."""
+        stream = stream_of(asked.project_id)
+        seen = asked.seen if asked.seen is not None else await self._store.seen(stream)
+        cursor = await self._cursor(asked.project_id, seen)
+        facts = await self._store.read(stream, after=seen, limit=MOST_FACTS + 1)
+        notices, reached = _walk(cursor, facts[:MOST_FACTS])
+        self._cursors.keep(reached)
+        return _situation(reached.project, notices, more=len(facts) > MOST_FACTS)
+
+    async def _cursor(self, project_id: str, seen: int) -> Folded:
+        """The project as it was at `seen`."""
+        kept = self._cursors.remembered(project_id)
+        if kept is None or kept.version > seen:
+            kept = Folded(Project(project_id))
+        missing = await self._store.read(stream_of(project_id), after=kept.version, limit=seen - kept.version)
+        cursor = advance(kept, missing) if kept.version < seen else kept
+        if cursor.version < seen:
+            raise ApplicationError(
+                f"{project_id} was seen at version {seen}, the store has {cursor.version}: "
+                "the database is older than what the lifecycle has acted on",
+                type="StreamRewound",
+            )
+        return cursor
+
+    @activity.defn(name="act")
+    @patient
+    async def act(self, asked: Act) -> Done:
+        """Decide one of the lifecycle's own commands; a refusal is an answer, not a failure."""
+        return await self._submit(
+            Envelope(asked.command_id, asked.project_id, asked.command, LIFECYCLE, datetime.now(UTC), asked.data)
+        )
+
+    @activity.defn(name="submit")
+    @patient
+    async def submit(self, asked: Submitted) -> Done:
+        """Decide a person's command that came as a signal; never as the lifecycle itself."""
+        sent = asked.submission
+        actor = Actor(sent.principal, sent.on_behalf_of, sent.delegation, client="signal")
+        return await self._submit(
+            Envelope(
+                sent.command_id,
+                asked.project_id,
+                sent.type,
+                actor,
+                datetime.now(UTC),
+                sent.data,
+                sent.expected_version,
+            )
+        )
+
+    async def _submit(self, envelope: Envelope) -> Done:
+        try:
+            outcome = await self._step.submit(envelope)
+        except Refused as refusal:
+            activity.logger.info("refused %s: %s", envelope.type, refusal.code)
+            return Done(refused=refusal.code)
+        return Done(version=outcome.version)
+
+    @activity.defn(name="mark_seen")
+    @patient
+    async def mark_seen(self, asked: Seen) -> None:
+        """Note up to where the lifecycle has acted; never goes backwards."""
+        await self._store.mark_seen(stream_of(asked.project_id), asked.version)
+
+
+def _walk(cursor: Folded, facts: Sequence[Recorded]) -> tuple[list[NoticeMessage], Folded]:
+    """Every notice that these facts owe, each told from the state right after its event."""
+    notices: list[NoticeMessage] = []
+    for fact in facts:
+        cursor = advance(cursor, [fact])
+        notices.extend(_owed(fact, cursor.project))
+    return notices, cursor
+
+
+def _owed(fact: Recorded, project: Project) -> list[NoticeMessage]:
+    """One notice per recipient and event: the identity under which it is delivered once."""
+    owed = {notice.recipient: notice for notice in event_of(fact).tells(project)}
+    return [
+        NoticeMessage(
+            event_id=str(fact.event_id),
+            project_id=project.id,
+            code=project.code,
+            kind=fact.type,
+            recipient=recipient,
+            en=notice.en,
+            zh=notice.zh,
+            ref=notice.ref,
+            due_at=notice.due_at,
+        )
+        for recipient, notice in owed.items()
+    ]
+
+
+def _situation(project: Project, notices: Sequence[NoticeMessage], *, more: bool) -> Situation:
+    life = project.lifecycle
+    return Situation(
+        exists=project.exists,
+        version=project.version,
+        stage=life.stage.value,
+        visit=life.visit,
+        invited=life.invited_visit == life.visit,
+        clocked=life.clocked_visit == life.visit,
+        held=project.held,
+        closing_approved=life.closing_approved,
+        ended=project.ended,
+        ending=life.ending,
+        code=project.code,
+        title=project.title,
+        next_due=next_due(project),
+        notices=tuple(notices),
+        more=more,
+    )

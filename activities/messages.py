@@ -1,0 +1,117 @@
+"""What travels between workflows and steps. Fields are only ever added, with defaults."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Message(BaseModel):
+    """Frozen, and tolerant of fields that a newer sender knows."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Opening(Message):
+    """What a project's workflow starts with."""
+
+    project_id: str
+    seen: int | None = None
+    """Up to which version its facts were acted on before; None: the store knows."""
+
+
+class NoticeMessage(Message):
+    """One notice to one person; event and recipient are its identity."""
+
+    event_id: str
+    project_id: str
+    code: str
+    kind: str
+    recipient: str
+    en: str
+    zh: str
+    ref: str = ""
+    due_at: datetime | None = None
+    channels: tuple[str, ...] = ("inbox",)
+
+    @property
+    def id(self) -> str:
+        """The id of the workflow that delivers it."""
+        return f"notice-{self.event_id}-{self.recipient}"
+
+
+class Follow(Message):
+    """Look at a project's facts after `seen`; None: after what the store says was acted on."""
+
+    project_id: str
+    seen: int | None = None
+
+
+class Situation(Message):
+    """Where a project stands, and what the lifecycle owes."""
+
+    exists: bool = False
+    version: int = 0
+    stage: str = ""
+    visit: int = 0
+    invited: bool = False
+    clocked: bool = False
+    held: bool = False
+    closing_approved: bool = False
+    ended: bool = False
+    ending: str | None = None
+    code: str = ""
+    title: str = ""
+    next_due: datetime | None = None
+    notices: tuple[NoticeMessage, ...] = ()
+    more: bool = False
+    """There are facts after `version` already: look again."""
+
+
+class Act(Message):
+    """A command of the lifecycle's own, with an id that is the same whenever it is repeated."""
+
+    project_id: str
+    command: str
+    command_id: str
+    data: dict[str, Any] = {}
+
+
+class Submission(Message):
+    """A person's command that came as a signal instead of over HTTP."""
+
+    command_id: str
+    type: str
+    principal: str
+    data: dict[str, Any] = {}
+    on_behalf_of: str | None = None
+    delegation: str | None = None
+    expected_version: int | None = None
+
+
+class Submitted(Message):
+    """A submission for one project."""
+
+    project_id: str
+    submission: Submission
+
+
+class Done(Message):
+    """What came of a command: recorded, repeated, nothing to do, or refused with its code."""
+
+    version: int = 0
+    refused: str | None = None
+
+
+class Seen(Message):
+    """The lifecycle has acted on everything up to `version`."""
+
+    project_id: str
+    version: int
+
+
+class Delivery(Message):
+    """A notice on its way through one channel."""
+
+    notice: NoticeMessage
+    channel: str

@@ -1,0 +1,150 @@
+"""The worker: joins workflows, steps, store and channels, and sweeps. `python -m worker`."""
+
+import asyncio
+import logging
+import signal
+from contextlib import AsyncExitStack, suppress
+from datetime import timedelta
+
+from projections.deliveries import Deliveries
+from projections.messages import Messages
+from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
+from temporalio.worker import Worker, WorkerDeploymentConfig
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.decide import Step
+from activities.engine import Engine, register_search_attributes
+from activities.follow import ProjectSteps
+from activities.notify import NotifySteps
+from activities.ports import StoreUnavailable
+from activities.sweep import Sweep
+from config import Settings, configure_logging, load_templates
+from notifications.inbox import Inbox
+from store.postgres import PostgresStore
+from workflows.notification import NotificationWorkflow
+from workflows.project import ProjectWorkflow
+
+log = logging.getLogger("tandem.worker")
+OWN_PACKAGES = ("domain", "activities", "orjson", "holidays", "pydantic", "pydantic_core", "annotated_types")
+"""Passed through the sandbox: workflows import shapes and names from them and run none of their code."""
+
+
+def sandbox() -> SandboxedWorkflowRunner:
+    """The workflow sandbox with our own packages passed through."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*OWN_PACKAGES)
+    return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
+async def connect(settings: Settings) -> Client:
+    """The engine, waited for as long as it takes."""
+    while True:
+        try:
+            client = await Client.connect(
+                settings.temporal_address,
+                namespace=settings.temporal_namespace,
+                data_converter=pydantic_data_converter,
+            )
+            await register_search_attributes(client)
+        except (RPCError, RuntimeError) as outage:
+            log.warning("waiting for Temporal at %s: %s", settings.temporal_address, str(outage)[:200])
+            await asyncio.sleep(1)
+        else:
+            return client
+
+
+async def open_store(settings: Settings) -> PostgresStore:
+    """The store, waited for as long as it takes."""
+    while True:
+        try:
+            return await PostgresStore.open(settings.database_url.get_secret_value(), pool_size=settings.pool_size)
+        except (StoreUnavailable, OSError) as outage:
+            log.warning("waiting for PostgreSQL: %s", str(outage)[:200])
+            await asyncio.sleep(1)
+
+
+def build(settings: Settings, client: Client, store: PostgresStore) -> Worker:
+    """The worker with everything joined."""
+    engine = Engine(client, settings.task_queue)
+    step = Step(store, load_templates(settings.templates), cache=settings.state_cache)
+    projects = ProjectSteps(store, step)
+    notices = NotifySteps({"inbox": Inbox(Messages(store.pool))}, Deliveries(store.pool), engine)
+    return Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=[ProjectWorkflow, NotificationWorkflow],
+        activities=[
+            projects.follow,
+            projects.act,
+            projects.submit,
+            projects.mark_seen,
+            notices.send_notices,
+            notices.deliver,
+            notices.give_up,
+        ],
+        workflow_runner=sandbox(),
+        max_cached_workflows=1000,
+        max_concurrent_workflow_tasks=8,
+        max_concurrent_activities=settings.pool_size * 4,
+        max_concurrent_local_activities=settings.pool_size * 4,
+        # After kill -9 the next task of a project waits this long for the dead worker, not ten seconds.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+        graceful_shutdown_timeout=timedelta(seconds=settings.graceful_seconds),
+        deployment_config=_deployment(settings),
+    )
+
+
+def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    """Pinned versioning where a build id is set; a long project moves on when it continues as new."""
+    if settings.build_id is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion("tandem", settings.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.PINNED,
+    )
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Work until `stop` is set; running steps are let finish."""
+    client = await connect(settings)
+    async with AsyncExitStack() as stack:
+        store = await open_store(settings)
+        stack.push_async_callback(store.close)
+        sweep = Sweep(store, Engine(client, settings.task_queue), settings.sweep_seconds)
+        async with build(settings, client, store):
+            log.info("working on %s", settings.task_queue)
+            sweeping = asyncio.create_task(sweep.run())
+            await stop.wait()
+            sweeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeping
+
+
+async def main() -> None:
+    """Until SIGINT or SIGTERM."""
+    settings = Settings()
+    configure_logging(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    working = asyncio.create_task(run(settings, stop))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not working.done():
+        await asyncio.wait({working}, timeout=settings.graceful_seconds + 1)
+    working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
+
+
+if __name__ == "__main__":
+    import os
+
+    asyncio.run(main())
+    # The engine's client can crash while the interpreter is torn down; nothing is left to do by then.
+    logging.shutdown()
+    os._exit(0)

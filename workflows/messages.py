@@ -1,0 +1,5 @@
+"""What a workflow is started with."""
+
+from activities.messages import Opening
+
+__all__ = ["Opening"]
