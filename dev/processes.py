@@ -35,9 +35,7 @@ def began(pid: int) -> str | None:
     """A text that no other process with this id ever has; None where no such process runs."""
     if sys.platform == "linux":
         return _began_linux(pid)
-    seen = subprocess.run(
-        ["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
+    seen = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return seen.stdout.strip() or None
 
 
@@ -145,7 +143,9 @@ class Child:
         self.trace.unlink(missing_ok=True)
         return left.pid
 
-    def spawn(self, command: Sequence[str], env: Mapping[str, str], user: int | None = None) -> None:
+    def spawn(
+        self, command: Sequence[str], env: Mapping[str, str], user: int | None = None, cwd: Path | None = None
+    ) -> None:
         """Start `command` with this environment alone, its output appended to the log. Raises OSError."""
         self.trace.parent.mkdir(parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -153,6 +153,7 @@ class Child:
             self.process = subprocess.Popen(
                 [*_tied_to_us(self.signals), *command],
                 env=dict(env),
+                cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

@@ -21,9 +21,7 @@ def account() -> int | None:
     known = {entry.pw_name: entry.pw_uid for entry in pwd.getpwall()}
     chosen = [known[name] for name in _NAMES if name in known]
     if not chosen:
-        raise LookupError(
-            f"PostgreSQL does not run as root, and none of these accounts exists: {', '.join(_NAMES)}"
-        )
+        raise LookupError(f"PostgreSQL does not run as root, and none of these accounts exists: {', '.join(_NAMES)}")
     return chosen[0]
 
 
