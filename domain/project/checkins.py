@@ -174,6 +174,7 @@ class ScheduleCheckIns(Command):
     """Set the cadence of check-ins going, on entering execution."""
 
     roles = frozenset({Role.SYSTEM})
+    while_held = True
     stages = frozenset({Stage.EXECUTION})
     example = {}
 

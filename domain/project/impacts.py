@@ -5,7 +5,7 @@ Source: docs/governance.md, X1, X3.
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -83,7 +83,7 @@ def delay_days(before: PlanContent, impact: PlanImpact, calendar: Calendar, time
     old = {m.id: m.due for m in before.milestones}
 
     def noon(day: date) -> datetime:
-        return datetime.combine(day, time(12), ZoneInfo(timezone))
+        return datetime.combine(day, time(12), ZoneInfo(timezone)).astimezone(UTC)
 
     def moved(shift: MilestoneShift) -> Fraction:
         first, last = sorted([old[shift.milestone], shift.due])

@@ -107,6 +107,7 @@ class InvitePeople(Command):
     """Invite the people whose turn it is in the present stage."""
 
     roles = frozenset({Role.SYSTEM})
+    while_held = True
     example = {}
 
     def decide(self, story: Story) -> None:
@@ -122,6 +123,7 @@ class StartStageClock(Command):
     """Let the working days meant for the present stage begin to run."""
 
     roles = frozenset({Role.SYSTEM})
+    while_held = True
     example = {}
 
     def decide(self, story: Story) -> None:

@@ -147,6 +147,7 @@ class WatchKpis(Command):
     """Start to notice KPIs that nobody measures, from the present stage on."""
 
     roles = frozenset({Role.SYSTEM})
+    while_held = True
     stages = frozenset({Stage.EXECUTION})
     example = {}
 
