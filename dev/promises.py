@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.folding import PREFIX
-from domain.messages import COMMANDS, EVENTS
+from domain.messages import COMMANDS, EVENTS, Command
+from domain.values import Role
 
 ROOT = Path(__file__).resolve().parent.parent
 SAYING_NO = ("domain", "activities", "auth", "api")
@@ -65,8 +66,8 @@ def _refusal(call: ast.Call, path: str) -> Refusal | None:
         case "wrong_state" | "stale", [code, detail, *_]:
             return Refusal(text(code), GROUNDS[name], texts(named.get("rule")), text(detail), path)
         case "not_allowed", [detail, *_]:
-            code = text(named["code"]) if "code" in named else "NotAllowed"
-            return Refusal(code, "not-allowed", texts(named.get("rule")), text(detail), path)
+            own = text(named["code"]) if "code" in named else "NotAllowed"
+            return Refusal(own, "not-allowed", texts(named.get("rule")), text(detail), path)
         case "not_found", [what, *_]:
             return Refusal(f"No{text(what)}", "not-found", (), f"There is no {text(what).lower()} of that name.", path)
         case "Refused", [ast.Constant() as code, detail, *_]:
@@ -132,14 +133,28 @@ def _decoration(node: ast.expr) -> tuple[str, ast.expr | None]:
     return ast.unparse(node), None
 
 
+def ours(kind: type) -> bool:
+    """Whether the class belongs to the rules, and not to somebody's test."""
+    return kind.__module__.startswith("domain.")
+
+
+def route(kind: type[Command]) -> str | None:
+    """How the command is asked for over HTTP; None where only the lifecycle asks."""
+    if Role.SYSTEM in kind.roles:
+        return None
+    return "POST /v1/projects" if kind.__name__ == "StartProject" else f"POST /v1/projects/{{id}}/{kind.route()}"
+
+
 def stored_names() -> dict[str, list[str]]:
     """Every stored name of today, by kind."""
+    commands = [kind for kind in COMMANDS.values() if ours(kind)]
+    events = [kind for kind in EVENTS.values() if ours(kind)]
     return {
         "activities": decorated("activities", "activity.defn"),
-        "commands": sorted(COMMANDS),
-        "events": sorted(f"{name}.v{v}" for name, e in EVENTS.items() for v in range(1, e.schema_version + 1)),
+        "commands": sorted(kind.__name__ for kind in commands),
+        "events": sorted(f"{kind.__name__}.v{v}" for kind in events for v in range(1, kind.schema_version + 1)),
         "refusals": sorted({r.code for r in refusals()}),
-        "routes": sorted(f"POST /v1/projects/{{id}}/{kind.route()}" for kind in COMMANDS.values()),
+        "routes": sorted(filter(None, map(route, commands))),
         "signals": decorated("workflows", "workflow.signal"),
         "streams": [PREFIX],
         "workflows": decorated("workflows", "workflow.defn"),

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import textwrap
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -21,6 +22,8 @@ FORMATS = {
     "date": "day, `2026-03-02`",
     "date-time": "instant with offset, `2026-03-02T01:00:00Z`",
     "time": "wall clock, `09:00:00`",
+    "password": "secret",
+    "path": "folder",
 }
 
 
@@ -50,6 +53,9 @@ def _plain(schema: Schema) -> str:
             return f"list of {words(schema.get('items', {}))}{_bounds(schema, 'minItems', 'maxItems')}"
         case "object" if isinstance(schema.get("additionalProperties"), Mapping):
             return f"object of {words(schema['additionalProperties'])}"
+        case "number":
+            over = schema.get("exclusiveMinimum")
+            return "number" if over is None else f"number over {over:g}"
         case "integer":
             return f"whole number{_bounds(schema, 'minimum', 'maximum')}"
         case "string" if "format" in schema:
@@ -112,7 +118,7 @@ def fields_table(schema: Schema, notes: Mapping[str, str]) -> str:
 
 def _default(field: Schema) -> str:
     value = field.get("default")
-    return "–" if value in (None, [], {}) else f"`{value}`"
+    return "–" if value in (None, [], {}) else f"`{json.dumps(value, ensure_ascii=False)}`"
 
 
 def models(kind: type[BaseModel] = BaseModel) -> dict[str, type[BaseModel]]:
