@@ -54,7 +54,7 @@ class AssessPlanImpact(Command):
         "change": "C-1",
         "base_plan_version": 1,
         "impact": {
-            "milestones": [{"milestone": "M2", "due": "2026-09-15"}],
+            "milestones": [{"milestone": "M2", "due": "2026-09-11"}],
             "cost": {"amount": "4000", "currency": "CNY"},
             "note": "Two more weeks",
         },
