@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from domain.canonical import fingerprint
 from domain.messages import Command, to_data
 from domain.project.agreement import AgreementAmended
 from domain.project.change_events import (
@@ -62,13 +61,7 @@ class OpenChangeDecision(Command):
             story,
             Kind.CHANGE,
             f"{change.id}: {change.title}",
-            Subject(
-                type="change",
-                id=change.id,
-                revision=1,
-                content_hash=fingerprint(content).hex(),
-                base_plan_version=plan.baseline_version,
-            ),
+            Subject.of("change", change.id, content, base=plan.baseline_version),
             authors=[change.author],
             slots=row.slots,
             authority_row=row.name,

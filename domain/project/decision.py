@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
+from domain.canonical import fingerprint
 from domain.project.team import Team
 from domain.template import DecisionPolicy, Duty, Kind, Slot
 from domain.values import Role, Value
@@ -65,6 +67,22 @@ class Subject(Value):
     revision: int
     content_hash: str
     base_plan_version: int | None = None
+    content: dict[str, Any] | None = None
+    """What is signed, where no event of its own holds it; its fingerprint is `content_hash`."""
+
+    @classmethod
+    def of(
+        cls, kind: str, name: str, content: dict[str, Any], *, revision: int = 1, base: int | None = None
+    ) -> Subject:
+        """A subject that carries its content; values are canonical JSON."""
+        return cls(
+            type=kind.lower(),
+            id=name,
+            revision=revision,
+            content_hash=fingerprint(content).hex(),
+            base_plan_version=base,
+            content=content,
+        )
 
 
 @dataclass(frozen=True, slots=True)

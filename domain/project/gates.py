@@ -131,14 +131,13 @@ def _effect_open(decision: Decision) -> bool:
 
 def propose(story: Story, kind: Kind, title: str, command: Command) -> None:
     """Open a gate's decision on exactly what the command says; a new text supersedes the open one."""
-    signed = fingerprint(to_data(command)).hex()
+    revision = 1 + sum(d.kind is kind for d in story.project.decisions.values())
+    subject = Subject.of(kind, kind.lower(), to_data(command), revision=revision)
     pending = open_about(story.project, kind)
-    if pending and pending.subject.content_hash == signed:
+    if pending and pending.subject.content_hash == subject.content_hash:
         raise wrong_state("AlreadyProposed", f"{pending.id} asks for exactly this already.")
     if pending:
         supersede(story, pending, "it was proposed anew")
-    revision = 1 + sum(d.kind is kind for d in story.project.decisions.values())
-    subject = Subject(type=kind.lower(), id=kind.lower(), revision=revision, content_hash=signed)
     open_decision(story, kind, title, subject, authors=[story.person], last_editor=story.person)
 
 

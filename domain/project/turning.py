@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from domain.canonical import fingerprint
 from domain.messages import Command, to_data
 from domain.project.decision import Decision, Subject
 from domain.project.lifecycle import GatePassed, enter
@@ -51,13 +50,8 @@ class ProposeCancellation(Command):
 def _propose_turn(story: Story, kind: Kind, title: str, command: Command) -> None:
     if open_about(story.project, kind):
         raise wrong_state("AlreadyProposed", f"A decision of the kind {kind} is open already.")
-    content = {"stage": story.project.stage, **to_data(command)}
-    subject = Subject(
-        type=kind.lower(),
-        id=str(content.get("to", "project")),
-        revision=1,
-        content_hash=fingerprint(content).hex(),
-    )
+    content = {"stage": story.project.stage.value, **to_data(command)}
+    subject = Subject.of(kind, str(content.get("to", "project")), content)
     open_decision(story, kind, title[:200], subject, authors=[story.person])
 
 
