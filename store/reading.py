@@ -54,6 +54,11 @@ class Reader:
             async with self._pool.acquire() as connection:
                 yield connection
 
+    @property
+    def pool(self) -> asyncpg.Pool:
+        """The connections for reading, shared with the pages' tables."""
+        return self._pool
+
     async def ping(self) -> None:
         """Returns when the database answers."""
         with reaching():
