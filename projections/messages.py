@@ -1,15 +1,22 @@
-"""The inbox's lines: one per event and recipient, read or not."""
+"""The inbox's lines: messages to people, one per event and recipient, read or not."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 from uuid import UUID
 
-import asyncpg
-
 from activities.messages import NoticeMessage
-from store.connect import reaching
+from projections.database import Database
+
+PUT = """
+    INSERT INTO tandem.message (event_id, recipient, project_id, code, kind, ref, due_at, text_en, text_zh)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (event_id, recipient) DO NOTHING
+"""
+LIST = """
+    SELECT id, at, read_at, project_id, kind, text_en, text_zh, code, ref, due_at, event_id
+    FROM tandem.message
+    WHERE recipient = $1 AND ($2::bigint IS NULL OR id < $2) AND (NOT $3 OR read_at IS NULL)
+    ORDER BY id DESC LIMIT $4
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,51 +30,49 @@ class Line:
     kind: str
     text_en: str
     text_zh: str
+    code: str
+    ref: str
+    due_at: datetime | None
+    event_id: UUID
 
 
 class Messages:
-    """Lines of every person's inbox."""
+    """Lines of every person's inbox. An event makes at most one line for one person."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def put(self, notice: NoticeMessage) -> bool:
-        """Keep the notice once; False where it was there already. Raises StoreUnavailable."""
-        with reaching():
-            put = await self._pool.execute(
-                "INSERT INTO tandem.message (at, event_id, recipient, project_id, kind, text_en, text_zh) "
-                "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (event_id, recipient) DO NOTHING",
-                datetime.now(UTC),
-                UUID(notice.event_id),
-                notice.recipient,
-                notice.project_id,
-                notice.kind,
-                notice.en,
-                notice.zh,
-            )
-        return bool(put == "INSERT 0 1")
+        """Keep the notice once; False where it was there already."""
+        done = await self._database.execute(
+            PUT,
+            UUID(notice.event_id),
+            notice.recipient,
+            notice.project_id,
+            notice.code,
+            notice.kind,
+            notice.ref,
+            notice.due_at,
+            notice.en,
+            notice.zh,
+        )
+        return bool(done == "INSERT 0 1")
 
     async def of(self, person: str, *, limit: int = 50, before: int | None = None, unread: bool = False) -> list[Line]:
-        """The person's lines, newest first, older than `before`. Raises StoreUnavailable."""
-        with reaching():
-            rows: Sequence[Any] = await self._pool.fetch(
-                "SELECT id, at, read_at, project_id, kind, text_en, text_zh FROM tandem.message "
-                "WHERE recipient = $1 AND ($2::bigint IS NULL OR id < $2) AND (NOT $3 OR read_at IS NULL) "
-                "ORDER BY id DESC LIMIT $4",
-                person,
-                before,
-                unread,
-                limit,
-            )
-        return [Line(**dict(row)) for row in rows]
+        """The person's lines, the newest first, older than the line `before`."""
+        return [Line(*row) for row in await self._database.fetch(LIST, person, before, unread, limit)]
+
+    async def unread(self, person: str) -> int:
+        """How many the person has not read."""
+        sql = "SELECT count(*) FROM tandem.message WHERE recipient = $1 AND read_at IS NULL"
+        return int(await self._database.fetchval(sql, person))
 
     async def mark_read(self, person: str, message: int) -> bool:
-        """Note that the person has read it; False where it is not theirs. Raises StoreUnavailable."""
-        with reaching():
-            done = await self._pool.execute(
-                "UPDATE tandem.message SET read_at = coalesce(read_at, $3) WHERE id = $1 AND recipient = $2",
-                message,
-                person,
-                datetime.now(UTC),
-            )
-        return bool(done == "UPDATE 1")
+        """Note that the person has read it, the first time counts; False where it is not theirs."""
+        sql = "UPDATE tandem.message SET read_at = coalesce(read_at, now()) WHERE id = $1 AND recipient = $2"
+        return bool(await self._database.execute(sql, message, person) == "UPDATE 1")
+
+    async def mark_all_read(self, person: str) -> int:
+        """Note that the person has read everything; how many lines were new."""
+        sql = "UPDATE tandem.message SET read_at = now() WHERE recipient = $1 AND read_at IS NULL"
+        return int(str(await self._database.execute(sql, person)).removeprefix("UPDATE "))

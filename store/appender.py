@@ -16,6 +16,8 @@ from store.batch import SQL, ChainBroken, Ready, UnfitAppend, arguments, ready, 
 from store.connect import is_away
 
 BATCH_APPENDS = 256
+BATCH_LEAST = 8
+"""So few go together even where half of them could be prepared meanwhile."""
 BATCH_BYTES = 4 << 20
 PAUSE_SECONDS = (0.02, 0.5)
 """Between attempts to connect: the first pause, doubled up to the last."""
@@ -94,25 +96,30 @@ class Appender:
         self._drop()
 
     async def _run(self) -> None:
+        settled = 0
         while True:
             if not self._queue:
                 if self._closed:
                     return
                 self._filled.clear()
                 await self._filled.wait()
-            # Callers whose answer has just come get a turn to send their next command, so that batches fill.
-            await asyncio.sleep(0)
-            batch = self._take()
+            batch = self._take(settled)
             if batch:
                 await self._store(batch)
+            settled = len(batch)
 
-    def _take(self) -> list[_Waiting]:
-        """The oldest that fit; the second append of a stream is held back, for it needs to see the first."""
+    def _take(self, settled: int) -> list[_Waiting]:
+        """The oldest that fit; the second append of a stream is held back, for it needs to see the first.
+
+        `settled` callers have just got their answers and will come again. Half of all per batch keeps both
+        sides busy: the database writes one half while this process prepares the other.
+        """
+        most = min(BATCH_APPENDS, max(BATCH_LEAST, (len(self._queue) + settled + 1) // 2))
         batch: list[_Waiting] = []
         held: list[_Waiting] = []
         streams: set[str] = set()
         size = 0
-        while self._queue and len(batch) < BATCH_APPENDS and size < BATCH_BYTES:
+        while self._queue and len(batch) < most and size < BATCH_BYTES:
             waiting = self._queue.popleft()
             stream = waiting.ready.append.stream
             if waiting.answer.done():

@@ -18,7 +18,7 @@ VERSION_BOUND = 2**53
 
 SQL = """
     SELECT verdict, head, last_position, first_answer
-    FROM tandem.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    FROM tandem.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 """
 
 
@@ -69,19 +69,21 @@ def page_document(page: Page) -> bytes:
 
 
 def arguments(batch: Sequence[Ready]) -> tuple[list[Any], ...]:
-    """The arrays for SQL: seven by append, nine by event."""
+    """The arrays for SQL: eight by append, ten by event."""
     appends = [item.append for item in batch]
     facts = [(no, fact) for no, append in enumerate(appends, 1) for fact in append.facts]
     contents = [pair for item in batch for pair in item.contents]
     return (
         [append.stream for append in appends],
         [append.expected_version for append in appends],
+        [len(append.facts) for append in appends],
         [append.command_id for append in appends],
         [append.fingerprint for append in appends],
         [append.facts[0].prev_hash for append in appends],
         [item.answer for item in batch],
         [item.page for item in batch],
         [no for no, _ in facts],
+        [fact.version for _, fact in facts],
         [fact.event_id for _, fact in facts],
         [fact.type for _, fact in facts],
         [fact.schema_version for _, fact in facts],
@@ -104,8 +106,9 @@ def verdicts(rows: Iterable[Sequence[Any]]) -> list[Verdict | ChainBroken]:
 
 
 def _check_names(append: Append) -> None:
-    _check_name("stream", append.stream)
-    _check_name("command_id", append.command_id)
+    for what, name in (("stream", append.stream), ("command_id", append.command_id)):
+        _check_name(what, name)
+    canonical((append.stream, append.command_id))
     if len(append.fingerprint) != 32:
         raise UnfitAppend("fingerprint must have 32 bytes")
     if not append.facts:
@@ -117,7 +120,6 @@ def _check_names(append: Append) -> None:
 def _check_name(what: str, text: str) -> None:
     if not 0 < len(text) <= NAME_BOUND:
         raise UnfitAppend(f"{what} must have 1 to {NAME_BOUND} characters")
-    canonical(text)
 
 
 def _check_chain(append: Append) -> None:

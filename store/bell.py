@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import asyncpg
 
-from store.connect import is_away
+from store.connect import Pool, is_away
 
 CHANNEL = "tandem_events"
 COALESCE_SECONDS = 0.05
@@ -20,7 +20,7 @@ class Bell:
     A ring may be lost: listeners look for themselves every second.
     """
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._position = -1
         self._rung = float("-inf")
@@ -46,7 +46,8 @@ class Bell:
             self._rung = time.monotonic()
             # Whatever goes wrong here, no fact is lost and nobody is to be told twice.
             with suppress(Exception):
-                await self._pool.execute("SELECT pg_notify($1, $2)", CHANNEL, str(told), timeout=POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._pool.execute("SELECT pg_notify($1, $2)", CHANNEL, str(told))
 
 
 async def positions(

@@ -1,8 +1,8 @@
 """Connections to PostgreSQL: JSON as canonical bytes, and which errors mean that the database is away."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Self
 
 import asyncpg
 import orjson
@@ -49,11 +49,53 @@ async def connect(dsn: str, **settings: Any) -> asyncpg.Connection:
     return connection
 
 
-async def open_pool(dsn: str, size: int) -> asyncpg.Pool:
-    """At most `size` connections, made when needed. Raises what `is_away` knows."""
-    return await asyncpg.create_pool(
-        dsn, min_size=1, max_size=size, init=prepare, timeout=CONNECT_SECONDS, command_timeout=30
-    )
+class Pool:
+    """asyncpg's pool, telling outages as StoreUnavailable. What `store` and `projections` ask goes through here."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, dsn: str, size: int) -> Self:
+        """At most `size` connections, made when needed. Raises StoreUnavailable."""
+        with reaching():
+            return cls(
+                await asyncpg.create_pool(
+                    dsn, min_size=1, max_size=size, init=prepare, timeout=CONNECT_SECONDS, command_timeout=30
+                )
+            )
+
+    async def fetch(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
+        """All rows."""
+        with reaching():
+            rows: list[asyncpg.Record] = await self._pool.fetch(sql, *arguments)
+            return rows
+
+    async def fetchrow(self, sql: str, *arguments: Any) -> asyncpg.Record | None:
+        """The first row, None where there is none."""
+        with reaching():
+            return await self._pool.fetchrow(sql, *arguments)
+
+    async def fetchval(self, sql: str, *arguments: Any) -> Any:
+        """The first column of the first row, None where there is none."""
+        with reaching():
+            return await self._pool.fetchval(sql, *arguments)
+
+    async def execute(self, sql: str, *arguments: Any) -> str:
+        """PostgreSQL's word on what was done."""
+        with reaching():
+            return str(await self._pool.execute(sql, *arguments))
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        """One connection in one transaction."""
+        with reaching():
+            async with self._pool.acquire() as connection, connection.transaction():
+                yield connection
+
+    def terminate(self) -> None:
+        """Disconnect at once."""
+        self._pool.terminate()
 
 
 async def prepare(connection: asyncpg.Connection) -> None:

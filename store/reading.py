@@ -1,16 +1,14 @@
 """Reading the log and what is kept beside it. Every call sees what was committed before it began."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
-
-import asyncpg
 
 from activities.ports import KnownCommand, Recorded, RefusalLine
 from store.bell import positions
-from store.connect import connect, reaching
+from store.connect import Pool, connect, reaching
 from store.rows import COLUMNS, recorded
 
 READ_STREAM = f"SELECT {COLUMNS} FROM tandem.event WHERE stream = $1 AND version > $2 ORDER BY version LIMIT $3"  # noqa: S608
@@ -43,30 +41,20 @@ REFUSALS = """
 class Reader:
     """The reading half of the store. Every method raises StoreUnavailable when the database is away."""
 
-    def __init__(self, dsn: str, pool: asyncpg.Pool) -> None:
+    def __init__(self, dsn: str, pool: Pool) -> None:
         self._dsn = dsn
-        self._pool = pool
-
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
-        """A connection of the pool, for the functions of `projections`."""
-        with reaching():
-            async with self._pool.acquire() as connection:
-                yield connection
-
-    @property
-    def pool(self) -> asyncpg.Pool:
+        self.pool = pool
         """The connections for reading, shared with the pages' tables."""
-        return self._pool
 
     async def ping(self) -> None:
-        """Returns when the database answers."""
+        """Returns when the database answers; waits two seconds for it."""
         with reaching():
-            await self._pool.execute("SELECT 1", timeout=2)
+            async with asyncio.timeout(2):
+                await self.pool.execute("SELECT 1")
 
     async def read(self, stream: str, after: int = 0, limit: int | None = None) -> list[Recorded]:
         """Facts of one stream with version > after, oldest first; [] where it does not exist."""
-        return [recorded(row) for row in await self._rows(READ_STREAM, stream, after, limit)]
+        return [recorded(row) for row in await self.pool.fetch(READ_STREAM, stream, after, limit)]
 
     async def feed(
         self,
@@ -77,50 +65,49 @@ class Reader:
         stream: str | None = None,
     ) -> list[Recorded]:
         """Facts of all streams with position > after_position, in order of position; each filter narrows."""
-        rows = await self._rows(READ_FEED, after_position, limit, types, actor, stream)
+        rows = await self.pool.fetch(READ_FEED, after_position, limit, types, actor, stream)
         return [recorded(row) for row in rows]
 
     async def leaves(self, start: int, stop: int) -> list[bytes]:
         """Stored leaf hashes of the positions from `start` up to, not including, `stop`."""
         sql = "SELECT leaf_hash FROM tandem.event WHERE position >= $1 AND position < $2 ORDER BY position"
-        return [row[0] for row in await self._rows(sql, start, stop)]
+        return [row[0] for row in await self.pool.fetch(sql, start, stop)]
 
     async def head(self) -> int:
         """How many events there are: the position that the next one gets."""
-        rows = await self._rows("SELECT next_position FROM tandem.log_head")
-        return int(rows[0][0])
+        return int(await self.pool.fetchval("SELECT next_position FROM tandem.log_head"))
 
     async def event_by_id(self, event_id: UUID) -> Recorded | None:
         """The event, if it exists."""
-        rows = await self._rows(READ_EVENT, event_id)
+        rows = await self.pool.fetch(READ_EVENT, event_id)
         return recorded(rows[0]) if rows else None
 
     async def known_command(self, stream: str, command_id: str) -> KnownCommand | None:
         """The first answer to a command, if it was ever recorded."""
-        rows = await self._rows(READ_COMMAND, stream, command_id)
+        rows = await self.pool.fetch(READ_COMMAND, stream, command_id)
         return KnownCommand(*rows[0]) if rows else None
 
     async def seen(self, stream: str) -> int:
         """Up to which version the lifecycle has acted; 0 where unknown."""
-        rows = await self._rows("SELECT seen FROM tandem.wake WHERE stream = $1", stream)
+        rows = await self.pool.fetch("SELECT seen FROM tandem.wake WHERE stream = $1", stream)
         return int(rows[0][0]) if rows else 0
 
     async def lagging(self, limit: int, older_than: timedelta = timedelta(0)) -> list[tuple[str, int, int]]:
         """(stream, head, seen) where the lifecycle has not acted on everything for at least `older_than`."""
-        return [tuple(row) for row in await self._rows(LAGGING, limit, older_than)]
+        return [tuple(row) for row in await self.pool.fetch(LAGGING, limit, older_than)]
 
     async def running(self) -> list[str]:
         """Streams of the projects that have not ended."""
-        rows = await self._rows("SELECT stream FROM tandem.wake WHERE NOT ended ORDER BY stream")
+        rows = await self.pool.fetch("SELECT stream FROM tandem.wake WHERE NOT ended ORDER BY stream")
         return [row[0] for row in rows]
 
     async def overdue(self, now: datetime, limit: int) -> list[tuple[str, datetime]]:
         """(stream, next due) of running projects whose next due time has come, the longest overdue first."""
-        return [tuple(row) for row in await self._rows(OVERDUE, now, limit)]
+        return [tuple(row) for row in await self.pool.fetch(OVERDUE, now, limit)]
 
     async def refusals(self, limit: int, after: int = 0) -> list[tuple[int, RefusalLine]]:
         """Refused commands with id > after, oldest first, each with its id."""
-        return [(row[0], RefusalLine(*row[1:])) for row in await self._rows(REFUSALS, limit, after)]
+        return [(row[0], RefusalLine(*row[1:])) for row in await self.pool.fetch(REFUSALS, limit, after)]
 
     def listen(self) -> AsyncIterator[int]:
         """The newest position at once, then each time it has grown: by NOTIFY, and by looking every second.
@@ -142,8 +129,3 @@ class Reader:
             yield mine
         finally:
             connection.terminate()
-
-    async def _rows(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
-        with reaching():
-            rows: list[asyncpg.Record] = await self._pool.fetch(sql, *arguments)
-            return rows

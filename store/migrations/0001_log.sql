@@ -36,23 +36,26 @@ ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 -- One row, locked by every append: the order of positions is the order of commits, and a rollback gives them back.
 CREATE TABLE tandem.log_head (
   id            smallint PRIMARY KEY CHECK (id = 0),
-  next_position bigint   NOT NULL CHECK (next_position >= 0)
+  next_position bigint   NOT NULL
 ) WITH (fillfactor = 10);
 INSERT INTO tandem.log_head VALUES (0, 0);
 
 CREATE TABLE tandem.event (
-  position       bigint      PRIMARY KEY CHECK (position >= 0),
-  version        bigint      NOT NULL CHECK (version > 0),
-  recorded_at    timestamptz NOT NULL,
-  effective_at   timestamptz NOT NULL,
-  schema_version int         NOT NULL CHECK (schema_version > 0),
-  event_id       uuid        NOT NULL,
-  stream         text        NOT NULL CHECK (stream <> '' AND length(stream) <= 200),
-  type           text        NOT NULL CHECK (type <> '' AND length(type) <= 200),
-  prev_hash      bytea       NOT NULL CHECK (octet_length(prev_hash) = 32),
-  leaf_hash      bytea       NOT NULL CHECK (octet_length(leaf_hash) = 32),
-  metadata       jsonb       NOT NULL,
-  data           jsonb       NOT NULL
+  position       bigint           PRIMARY KEY,
+  version        bigint           NOT NULL,
+  recorded_at    timestamptz      NOT NULL,
+  effective_at   timestamptz      NOT NULL,
+  schema_version int              NOT NULL,
+  event_id       uuid             NOT NULL,
+  stream         text COLLATE "C" NOT NULL,
+  type           text COLLATE "C" NOT NULL,
+  prev_hash      bytea            NOT NULL,
+  leaf_hash      bytea            NOT NULL,
+  metadata       jsonb            NOT NULL,
+  data           jsonb            NOT NULL,
+  -- One constraint, not one a column: each is set up anew by every statement that inserts.
+  CONSTRAINT event_shape CHECK (position >= 0 AND version > 0 AND schema_version > 0 AND stream <> '' AND type <> ''
+                                AND octet_length(prev_hash) = 32 AND octet_length(leaf_hash) = 32)
 );
 CREATE UNIQUE INDEX event_stream ON tandem.event (stream, version);
 CREATE UNIQUE INDEX event_event_id ON tandem.event (event_id);
@@ -66,21 +69,22 @@ COMMENT ON COLUMN tandem.event.prev_hash IS 'leaf_hash of the version before, 32
 CREATE TABLE tandem.command (
   version     bigint NOT NULL,
   position    bigint NOT NULL,
-  stream      text   NOT NULL,
-  command_id  text   NOT NULL CHECK (command_id <> '' AND length(command_id) <= 200),
-  fingerprint bytea  NOT NULL CHECK (octet_length(fingerprint) = 32),
+  stream      text COLLATE "C" NOT NULL,
+  command_id  text COLLATE "C" NOT NULL,
+  fingerprint bytea  NOT NULL,
   answer      jsonb  NOT NULL,
-  PRIMARY KEY (stream, command_id)
+  PRIMARY KEY (stream, command_id),
+  CONSTRAINT command_shape CHECK (command_id <> '' AND octet_length(fingerprint) = 32)
 );
 
 -- How far the lifecycle has acted on each stream that it follows.
 CREATE TABLE tandem.wake (
   head       bigint      NOT NULL,
-  seen       bigint      NOT NULL DEFAULT 0 CHECK (seen <= head),
+  seen       bigint      NOT NULL DEFAULT 0,
   changed_at timestamptz NOT NULL,
   ended      boolean     NOT NULL DEFAULT false,
   lagging    boolean     NOT NULL GENERATED ALWAYS AS (seen < head) STORED,
-  stream     text        PRIMARY KEY
+  stream     text COLLATE "C" PRIMARY KEY
 ) WITH (fillfactor = 70);
 CREATE INDEX wake_lagging ON tandem.wake (changed_at) WHERE lagging;
 CREATE INDEX wake_running ON tandem.wake (stream) WHERE NOT ended;

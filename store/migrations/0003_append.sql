@@ -2,14 +2,15 @@
 SET LOCAL ROLE tandem_owner;
 
 -- Many appends in one round trip, a verdict for each; a conflict of one never touches the others.
---   a_*: one entry per append; e_*: one entry per event, e_append being the 1-based number of its append.
+--   a_*: one entry per append, a_facts being how many events it has.
+--   e_*: one entry per event, those of one append together and in order; e_append is the 1-based number of theirs.
 --   At most one append per stream (else the unique index aborts the batch). Run it READ COMMITTED.
--- Verdicts: ok, conflict, duplicate, id_reused, broken (the first event does not name the hash before it).
+-- Verdicts: ok, conflict, duplicate, id_reused, broken (the first event does not continue the hash that is stored).
 CREATE FUNCTION tandem.append(
-  a_stream text[], a_expected bigint[], a_command text[], a_fingerprint bytea[], a_prev bytea[],
+  a_stream text[], a_expected bigint[], a_facts int[], a_command text[], a_fingerprint bytea[], a_prev bytea[],
   a_answer jsonb[], a_page jsonb[],
-  e_append int[], e_id uuid[], e_type text[], e_schema int[], e_recorded timestamptz[], e_effective timestamptz[],
-  e_leaf bytea[], e_metadata jsonb[], e_data jsonb[])
+  e_append int[], e_version bigint[], e_id uuid[], e_type text[], e_schema int[], e_recorded timestamptz[],
+  e_effective timestamptz[], e_leaf bytea[], e_metadata jsonb[], e_data jsonb[])
 RETURNS TABLE (verdict text, head bigint, last_position bigint, first_answer jsonb)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 -- One plan for ever, by index: a plan made while the tables were small must not scan them when they are big.
@@ -18,90 +19,86 @@ AS $$
 DECLARE
   start bigint;
   total bigint;
+  stored bigint;
   kinds text[];
   versions bigint[];
   positions bigint[];
   answers jsonb[];
+  pages jsonb[];
 BEGIN
   SELECT h.next_position INTO STRICT start FROM tandem.log_head h WHERE h.id = 0 FOR UPDATE;
 
   -- From here on nobody else appends. A statement of its own, so that it sees what the one before us committed.
-  WITH facts AS (SELECT e.append, count(*) AS n FROM unnest(e_append) AS e (append) GROUP BY e.append),
-  judged AS (
-    SELECT a.no, a.expected, f.n, coalesce(at.version, 0) AS head, k.version AS then_version,
-           k.position AS then_position, k.answer AS then_answer,
+  WITH judged AS (
+    SELECT a.no, a.expected, a.facts, a.page, coalesce(at.version, 0) AS head,
+           k.version AS then_version, k.position AS then_position, k.answer AS then_answer,
            CASE WHEN k.fingerprint = a.fingerprint THEN 'duplicate'
                 WHEN k.fingerprint IS NOT NULL THEN 'id_reused'
                 WHEN coalesce(at.version, 0) <> a.expected THEN 'conflict'
                 WHEN coalesce(at.leaf_hash, decode(repeat('00', 32), 'hex')) <> a.prev THEN 'broken'
                 ELSE 'ok' END AS kind
-    FROM unnest(a_stream, a_expected, a_command, a_fingerprint, a_prev)
-         WITH ORDINALITY AS a (stream, expected, command_id, fingerprint, prev, no)
-    LEFT JOIN facts f ON f.append = a.no
+    FROM unnest(a_stream, a_expected, a_facts, a_command, a_fingerprint, a_prev, a_page)
+         WITH ORDINALITY AS a (stream, expected, facts, command_id, fingerprint, prev, page, no)
     LEFT JOIN LATERAL (SELECT e.version, e.leaf_hash FROM tandem.event e
                        WHERE e.stream = a.stream ORDER BY e.version DESC LIMIT 1) at ON true
     LEFT JOIN LATERAL (SELECT c.fingerprint, c.version, c.position, c.answer FROM tandem.command c
                        WHERE c.stream = a.stream AND c.command_id = a.command_id LIMIT 1) k ON true),
   placed AS (
-    SELECT j.*, sum(j.n) FILTER (WHERE j.kind = 'ok') OVER (ORDER BY j.no) AS upto FROM judged j)
-  SELECT array_agg(p.kind ORDER BY p.no),
-         array_agg(CASE p.kind WHEN 'ok' THEN p.expected + p.n WHEN 'duplicate' THEN p.then_version
-                               ELSE p.head END ORDER BY p.no),
-         array_agg(CASE p.kind WHEN 'ok' THEN start + p.upto - 1 WHEN 'duplicate' THEN p.then_position
-                               END ORDER BY p.no),
-         array_agg(CASE p.kind WHEN 'duplicate' THEN p.then_answer END ORDER BY p.no),
-         coalesce(sum(p.n) FILTER (WHERE p.kind = 'ok'), 0)
-    INTO kinds, versions, positions, answers, total
-  FROM placed p;
+    SELECT j.*, sum(j.facts) FILTER (WHERE j.kind = 'ok') OVER (ORDER BY j.no) AS upto FROM judged j)
+  SELECT array_agg(p.kind),
+         array_agg(CASE p.kind WHEN 'ok' THEN p.expected + p.facts WHEN 'duplicate' THEN p.then_version
+                               ELSE p.head END),
+         array_agg(CASE p.kind WHEN 'ok' THEN start + p.upto - 1 WHEN 'duplicate' THEN p.then_position END),
+         array_agg(CASE p.kind WHEN 'duplicate' THEN p.then_answer END),
+         array_agg(CASE p.kind WHEN 'ok' THEN p.page END),
+         coalesce(max(p.upto), 0)
+    INTO kinds, versions, positions, answers, pages, total
+  FROM (SELECT * FROM placed ORDER BY no) p;
 
   IF total > 0 THEN
     INSERT INTO tandem.event (position, version, recorded_at, effective_at, schema_version, event_id, stream, type,
                               prev_hash, leaf_hash, metadata, data)
-    SELECT start - 1 + row_number() OVER (ORDER BY e.append, e.no),
-           a_expected[e.append] + row_number() OVER (PARTITION BY e.append ORDER BY e.no),
-           e.recorded_at, e.effective_at, e.schema_version, e.event_id, a_stream[e.append], e.type,
-           coalesce(lag(e.leaf) OVER (PARTITION BY e.append ORDER BY e.no), a_prev[e.append]), e.leaf,
-           e.metadata, e.data
-    FROM unnest(e_append, e_id, e_type, e_schema, e_recorded, e_effective, e_leaf, e_metadata, e_data)
-         WITH ORDINALITY AS e (append, event_id, type, schema_version, recorded_at, effective_at, leaf,
+    SELECT positions[e.append] - versions[e.append] + e.version, e.version, e.recorded_at, e.effective_at,
+           e.schema_version, e.event_id, a_stream[e.append], e.type,
+           CASE WHEN e.version = a_expected[e.append] + 1 THEN a_prev[e.append] ELSE e_leaf[e.no - 1] END,
+           e.leaf, e.metadata, e.data
+    FROM unnest(e_append, e_version, e_id, e_type, e_schema, e_recorded, e_effective, e_leaf, e_metadata, e_data)
+         WITH ORDINALITY AS e (append, version, event_id, type, schema_version, recorded_at, effective_at, leaf,
                                metadata, data, no)
-    WHERE kinds[e.append] = 'ok';
+    WHERE kinds[e.append] = 'ok' AND e.version > a_expected[e.append] AND e.version <= versions[e.append];
 
-    -- An append without events has neither version nor position and fails here.
+    -- Each version once (unique index), none beyond its append's range, as many as announced: so they are dense.
+    GET DIAGNOSTICS stored = ROW_COUNT;
+    IF stored <> total THEN
+      RAISE EXCEPTION 'the versions of an append are not dense' USING ERRCODE = 'TD002';
+    END IF;
+    UPDATE tandem.log_head h SET next_position = start + total WHERE h.id = 0;
+
     INSERT INTO tandem.command (version, position, stream, command_id, fingerprint, answer)
     SELECT a.version, a.position, a.stream, a.command_id, a.fingerprint, a.answer
     FROM unnest(a_stream, a_command, a_fingerprint, a_answer, kinds, versions, positions)
          AS a (stream, command_id, fingerprint, answer, kind, version, position)
     WHERE a.kind = 'ok';
 
-    UPDATE tandem.log_head h SET next_position = start + total WHERE h.id = 0;
-    PERFORM tandem.stir(a_stream, kinds, versions, a_page);
-    SELECT array_agg(CASE WHEN a.kind = 'ok' THEN a.page END ORDER BY a.no) INTO a_page
-    FROM unnest(kinds, a_page) WITH ORDINALITY AS a (kind, page, no);
-    PERFORM tandem.show(a_stream, versions, a_page);
+    PERFORM tandem.show(a_stream, versions, pages);
+    INSERT INTO tandem.wake AS w (head, changed_at, ended, stream)
+    SELECT a.version, now(), (a.page -> 'ended')::boolean, a.stream
+    FROM unnest(a_stream, versions, pages) AS a (stream, version, page)
+    WHERE a.page IS NOT NULL
+    ON CONFLICT (stream) DO UPDATE SET
+      head = excluded.head, ended = excluded.ended,
+      changed_at = CASE WHEN w.lagging THEN w.changed_at ELSE excluded.changed_at END;
+    -- A stream without a page is followed only once somebody has marked it seen.
+    IF array_position(a_page, NULL) IS NOT NULL THEN
+      UPDATE tandem.wake w SET
+        head = a.version, changed_at = CASE WHEN w.lagging THEN w.changed_at ELSE now() END
+      FROM unnest(a_stream, kinds, versions, a_page) AS a (stream, kind, version, page)
+      WHERE a.kind = 'ok' AND a.page IS NULL AND w.stream = a.stream;
+    END IF;
   END IF;
   RETURN QUERY SELECT * FROM unnest(kinds, versions, positions, answers);
 END $$;
 GRANT EXECUTE ON FUNCTION tandem.append TO tandem_app;
-
--- The wake mark of what was just appended. A stream without a page is followed only once somebody has marked it seen.
-CREATE FUNCTION tandem.stir(a_stream text[], kinds text[], versions bigint[], a_page jsonb[]) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  INSERT INTO tandem.wake AS w (head, changed_at, ended, stream)
-  SELECT a.version, now(), (a.page -> 'ended')::boolean, a.stream
-  FROM unnest(a_stream, kinds, versions, a_page) AS a (stream, kind, version, page)
-  WHERE a.kind = 'ok' AND a.page IS NOT NULL
-  ON CONFLICT (stream) DO UPDATE SET
-    head = excluded.head, ended = excluded.ended,
-    changed_at = CASE WHEN w.lagging THEN w.changed_at ELSE excluded.changed_at END;
-
-  UPDATE tandem.wake w SET
-    head = a.version, changed_at = CASE WHEN w.lagging THEN w.changed_at ELSE now() END
-  FROM unnest(a_stream, kinds, versions, a_page) AS a (stream, kind, version, page)
-  WHERE a.kind = 'ok' AND a.page IS NULL AND w.stream = a.stream;
-END $$;
 
 -- The lifecycle has acted on everything up to `upto`. Never goes back, never beyond what is stored.
 -- Losing this mark in a crash only repeats work, so it does not wait for the disk.

@@ -1,6 +1,7 @@
 """Verdicts, order, answers and pages of appends."""
 
 import asyncio
+from dataclasses import asdict
 
 from activities.ports import Recorded, VerdictKind
 from store.postgres import PostgresStore
@@ -12,9 +13,7 @@ async def test_what_was_appended_is_read_back_exactly(store: PostgresStore) -> N
     verdict = await store.append(first)
     assert (verdict.kind, verdict.version, verdict.position) == (VerdictKind.OK, 3, 2)
     found = await store.read("p1")
-    assert found == [
-        Recorded(*(getattr(fact, name) for name in fact.__slots__), position=at) for at, fact in enumerate(first.facts)
-    ]
+    assert found == [Recorded(**asdict(fact), position=at) for at, fact in enumerate(first.facts)]
     assert await store.read("p1", after=1, limit=1) == found[1:2]
     assert await store.read("nowhere") == []
     assert await store.event_by_id(found[1].event_id) == found[1]
