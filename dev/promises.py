@@ -10,20 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.folding import PREFIX
+from api.problems import KINDS
 from domain.messages import COMMANDS, EVENTS, Command
 from domain.values import Role
 
 ROOT = Path(__file__).resolve().parent.parent
 SAYING_NO = ("domain", "activities", "auth", "api")
-GROUNDS = {
-    "malformed": "malformed",
-    "not_allowed": "not-allowed",
-    "not_found": "not-found",
-    "wrong_state": "state",
-    "stale": "stale",
-    "broken": "rule",
-}
-"""The functions of domain/refusals.py and the grounds that each stands for."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -49,12 +41,10 @@ def refusals() -> list[Refusal]:
     found = {
         refusal
         for path, tree in sources(*SAYING_NO)
-        if path != "domain/refusals.py"
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and (refusal := _refusal(node, path))
     }
-    malformed = Refusal("Malformed", "malformed", ("DR14",), "The command cannot be read.", "domain/refusals.py")
-    return sorted(found | {malformed})
+    return sorted(found)
 
 
 def _refusal(call: ast.Call, path: str) -> Refusal | None:
@@ -64,18 +54,17 @@ def _refusal(call: ast.Call, path: str) -> Refusal | None:
         case "broken", [rule, code, detail, *_]:
             return Refusal(text(code), "rule", texts(rule), text(detail), path)
         case "wrong_state" | "stale", [code, detail, *_]:
-            return Refusal(text(code), GROUNDS[name], texts(named.get("rule")), text(detail), path)
+            grounds = "state" if name == "wrong_state" else "stale"
+            return Refusal(text(code), grounds, texts(named.get("rule")), text(detail), path)
         case "not_allowed", [detail, *_]:
             own = text(named["code"]) if "code" in named else "NotAllowed"
             return Refusal(own, "not-allowed", texts(named.get("rule")), text(detail), path)
         case "not_found", [what, *_]:
             return Refusal(f"No{text(what)}", "not-found", (), f"There is no {text(what).lower()} of that name.", path)
         case "Refused", [ast.Constant() as code, detail, *_]:
-            grounds = named.get("grounds")
-            attribute = grounds.attr if isinstance(grounds, ast.Attribute) else "RULE"
-            return Refusal(
-                text(code), attribute.lower().replace("_", "-"), texts(named.get("rule")), text(detail), path
-            )
+            given = named.get("grounds")
+            grounds = given.attr.lower().replace("_", "-") if isinstance(given, ast.Attribute) else "rule"
+            return Refusal(text(code), grounds, texts(named.get("rule")), text(detail), path)
     return None
 
 
@@ -153,6 +142,7 @@ def stored_names() -> dict[str, list[str]]:
         "activities": decorated("activities", "activity.defn"),
         "commands": sorted(kind.__name__ for kind in commands),
         "events": sorted(f"{kind.__name__}.v{v}" for kind in events for v in range(1, kind.schema_version + 1)),
+        "problems": sorted(KINDS),
         "refusals": sorted({r.code for r in refusals()}),
         "routes": sorted(filter(None, map(route, commands))),
         "signals": decorated("workflows", "workflow.signal"),

@@ -13,11 +13,13 @@ from typing import TypeVar
 
 from pydantic import SecretStr
 
+from api.problems import KINDS, PRECONDITION, STATUS
 from config import Settings
 from dev.promises import ROOT, Refusal, merged, ours, refusals, route, stored_names
 from dev.shapes import Shapes, meanings, table, words
 from domain.messages import COMMANDS, EVENTS, Command, Event
 from domain.project.catalog import CONCEPTS
+from domain.refusals import OTHERWISE, Grounds
 from domain.template import DecisionPolicy, Policy, Slot
 from domain.values import EVERY_STAGE, EVERYBODY, Role, Stage
 
@@ -28,12 +30,12 @@ NOTE = "<!-- Written by `python -m dev.reference`. Change the source, not this p
 ROLES = [role for role in Role if role in EVERYBODY]
 STAGES = [stage for stage in Stage if stage in EVERY_STAGE]
 GROUNDS = {
-    "malformed": "the command cannot be read",
-    "not-allowed": "this person may not",
-    "not-found": "there is no such thing",
-    "state": "not now",
-    "stale": "what was looked at is no longer what stands there",
-    "rule": "a rule of governance says no",
+    Grounds.MALFORMED: "The command cannot be read",
+    Grounds.NOT_ALLOWED: "This person may not",
+    Grounds.NOT_FOUND: "There is no such thing",
+    Grounds.STATE: "Not now",
+    Grounds.STALE: "What was looked at is no longer what stands there",
+    Grounds.RULE: "A rule of governance says no",
 }
 Kind = TypeVar("Kind", bound=type[Command] | type[Event])
 
@@ -123,13 +125,21 @@ def _event(kind: type[Event], shapes: Shapes) -> str:
 def refusals_page() -> str:
     """Every refusal code with its grounds, its rules and what it says."""
     rows = [_refusal(code, list(group)) for code, group in groupby(refusals(), key=lambda r: r.code)]
-    grounds = table(["grounds", "means"], [[f"`{name}`", meaning] for name, meaning in GROUNDS.items()])
-    codes = table(["code", "grounds", "rule", "says", "where"], rows)
-    lead = (
-        "How the rules say no. An answer carries `code`, `rule` (a number of [governance.md](../governance.md)) and, "
-        "where there is one, what can be done now. A refusal changes nothing. ‹…› is filled in."
+    grounds = table(
+        ["grounds", "HTTP", "means"],
+        [[f"`{g}`", str(STATUS[g]), f"{GROUNDS[g]}. {OTHERWISE[g]}"] for g in Grounds],
     )
-    return page("Refusals", lead, [grounds, codes])
+    codes = table(["code", "grounds", "rule", "says", "where"], rows)
+    others = table(
+        ["code", "HTTP", "says"],
+        [[f"`{code}`", str(kind.status), f"{kind.en}. {kind.about}"] for code, kind in sorted(KINDS.items())],
+    )
+    lead = (
+        "How the rules say no. An answer carries `code`, `rule` (a number of [governance.md](../governance.md)) where "
+        "one stands behind it, and `next_step`: what can be done now. A refusal changes nothing. ‹…› is filled in. "
+        f"`{PRECONDITION}`, the answer to an outdated `If-Match`, is 412."
+    )
+    return page("Refusals", lead, [grounds, codes, "## Problems that are no rule's", others])
 
 
 def _refusal(code: str, places: list[Refusal]) -> list[str]:
