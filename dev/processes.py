@@ -128,8 +128,10 @@ class Child:
     async def end_leftover(self) -> int | None:
         """End what an earlier, now dead, launcher left running; its id, or None where there was nothing.
 
+        What this very object started is stopped too: whoever starts a child again wants it fresh.
         Raises FolderInUse when the one who started it is alive.
         """
+        await self.stop()
         left = Trace.read(self.trace)
         if left is None or not left.alive:
             self.trace.unlink(missing_ok=True)
