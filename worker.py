@@ -6,8 +6,6 @@ import signal
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 
-from projections.deliveries import Deliveries
-from projections.messages import Messages
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -23,6 +21,8 @@ from activities.ports import StoreUnavailable
 from activities.sweep import Sweep
 from config import Settings, configure_logging, load_templates
 from notifications.inbox import Inbox
+from projections.deliveries import Deliveries
+from projections.messages import Messages
 from store.postgres import PostgresStore
 from workflows.notification import NotificationWorkflow
 from workflows.project import ProjectWorkflow
@@ -65,10 +65,9 @@ async def open_store(settings: Settings) -> PostgresStore:
             await asyncio.sleep(1)
 
 
-def build(settings: Settings, client: Client, store: PostgresStore) -> Worker:
+def build(settings: Settings, client: Client, store: PostgresStore, step: Step) -> Worker:
     """The worker with everything joined."""
     engine = Engine(client, settings.task_queue)
-    step = Step(store, load_templates(settings.templates), cache=settings.state_cache)
     projects = ProjectSteps(store, step)
     notices = NotifySteps({"inbox": Inbox(Messages(store.pool))}, Deliveries(store.pool), engine)
     return Worker(
@@ -114,7 +113,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         store = await open_store(settings)
         stack.push_async_callback(store.close)
         sweep = Sweep(store, Engine(client, settings.task_queue), settings.sweep_seconds)
-        async with build(settings, client, store):
+        step = Step(store, load_templates(settings.templates), cache=settings.state_cache)
+        async with build(settings, client, store, step):
             log.info("working on %s", settings.task_queue)
             sweeping = asyncio.create_task(sweep.run())
             await stop.wait()

@@ -98,7 +98,10 @@ class Step:
                 folded = None
                 continue
             if append is None:
-                return _nothing(folded)
+                if fresh:
+                    return _nothing(folded)
+                folded = None  # "nothing to do" may be true of an old state only
+                continue
             verdict = await self.store.append(append)
             if verdict.kind is VerdictKind.OK:
                 self.states.keep(Folded(after, append.facts[-1].leaf_hash, verdict.position or 0))

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -69,17 +69,10 @@ class Engine:
 
 async def register_search_attributes(client: Client) -> None:
     """Make the search attributes known that workflows set; an unknown one would stall them. May run twice."""
-    operator = client.operator_service
-    known = await operator.list_search_attributes(
-        ListSearchAttributesRequest(namespace=client.namespace), timeout=SHORTLY
-    )
-    missing = {n: kind for n, kind in SEARCH_ATTRIBUTES.items() if n not in known.custom_attributes}
-    if not missing:
-        return
-    try:
-        await operator.add_search_attributes(
-            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing), timeout=SHORTLY
-        )
-    except RPCError as error:
-        if error.status is not RPCStatusCode.ALREADY_EXISTS:
-            raise
+    for name, kind in SEARCH_ATTRIBUTES.items():
+        wanted = AddSearchAttributesRequest(namespace=client.namespace, search_attributes={name: kind})
+        try:
+            await client.operator_service.add_search_attributes(wanted, timeout=SHORTLY)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.ALREADY_EXISTS:
+                raise

@@ -16,9 +16,7 @@ from temporalio import workflow
 from temporalio.common import (
     RetryPolicy,
     SearchAttributeKey,
-    SearchAttributePair,
     SearchAttributeUpdate,
-    TypedSearchAttributes,
 )
 from temporalio.exceptions import ActivityError
 
@@ -46,6 +44,7 @@ class ProjectWorkflow:
         self._project_id = opening.project_id
         self._seen = opening.seen
         self._head = 0
+        self._visit = 0
         self._now = Situation()
         self._submissions: deque[Submission] = deque()
         self._shown: tuple[str, str, datetime | None] | None = None
@@ -54,6 +53,7 @@ class ProjectWorkflow:
     async def run(self, opening: Opening) -> str:
         await self._follow()
         while self._now.exists and not self._now.ended:
+            self._visit = self._now.visit
             match self._now.stage:
                 case "KICKOFF":
                     await self._kick_off()
@@ -83,10 +83,9 @@ class ProjectWorkflow:
 
     async def _execute(self) -> None:
         """The plan is baselined and carried out; the sides meet at a cadence, KPIs are kept fresh."""
-        visit = self._now.visit
         await self._begin()
-        await self._act("ScheduleCheckIns", f"enter:{visit}:check-ins")
-        await self._act("WatchKpis", f"enter:{visit}:kpis")
+        await self._act("ScheduleCheckIns", f"enter:{self._visit}:check-ins")
+        await self._act("WatchKpis", f"enter:{self._visit}:kpis")
         await self._wait_for_the_gate()
 
     async def _review_changes(self) -> None:
@@ -100,16 +99,15 @@ class ProjectWorkflow:
         await self._follow()
         await self._wait(lambda: self._now.closing_approved and not self._now.held)
         if self._now.closing_approved:
-            await self._act("CloseProject", f"close:{self._now.visit}")
+            await self._act("CloseProject", f"close:{self._visit}")
             await self._follow()
 
     async def _begin(self) -> None:
         """Invite the people of this stage and start its clock, once per visit."""
-        visit = self._now.visit
         if not self._now.invited:
-            await self._act("InvitePeople", f"enter:{visit}:invite")
+            await self._act("InvitePeople", f"enter:{self._visit}:invite")
         if not self._now.clocked:
-            await self._act("StartStageClock", f"enter:{visit}:clock")
+            await self._act("StartStageClock", f"enter:{self._visit}:clock")
 
     # Waiting, and acting on what came
 
@@ -120,8 +118,7 @@ class ProjectWorkflow:
 
     async def _wait(self, done: Callable[[], bool]) -> None:
         """Let facts, signals and time come until `done`, or until the project has left this stage."""
-        visit = self._now.visit
-        while not (self._now.ended or self._now.visit != visit or done()):
+        while not (self._now.ended or self._now.visit != self._visit or done()):
             self._continue_as_new_if_long()
             await self._until_something_comes()
             await self._act_on_it()
@@ -224,21 +221,23 @@ class ProjectWorkflow:
         if not self._now.exists or shown == self._shown:
             return
         updates: list[SearchAttributeUpdate[Any]] = [STAGE.value_set(shown[0]), CODE.value_set(shown[1])]
-        updates.append(NEXT_DUE.value_set(shown[2]) if shown[2] else NEXT_DUE.value_unset())
+        if shown[2]:
+            updates.append(NEXT_DUE.value_set(shown[2]))
+        elif self._shown and self._shown[2]:
+            updates.append(NEXT_DUE.value_unset())
         workflow.upsert_search_attributes(updates)
         workflow.set_current_details(f"**{self._now.code}** {self._now.title}: {self._now.stage}")
         self._shown = shown
 
     def _continue_as_new_if_long(self) -> None:
+        """Start a fresh run where this one is long, or where a newer build of the worker is current."""
         info = workflow.info()
+        newer = info.is_target_worker_deployment_version_changed()
         long = info.is_continue_as_new_suggested() or info.get_current_history_length() > MOST_HISTORY
-        if long and not self._submissions and workflow.all_handlers_finished():
-            shown = [SearchAttributePair(STAGE, self._now.stage), SearchAttributePair(CODE, self._now.code)]
-            if self._now.next_due:
-                shown.append(SearchAttributePair(NEXT_DUE, self._now.next_due))
+        if (long or newer) and not self._submissions and workflow.all_handlers_finished():
             workflow.continue_as_new(
                 Opening(project_id=self._project_id, seen=self._seen),
-                search_attributes=TypedSearchAttributes(shown),
+                initial_versioning_behavior=workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE if newer else None,
             )
 
     @workflow.signal
