@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-import orjson
-
 from activities.ports import Page
 from projections.database import Database
+from store.batch import page_document
 
 COLUMNS = (
     "p.id, p.stream, p.code, p.title, p.stage, p.held, p.ended, p.next_due, p.version, p.position, p.people, "
@@ -88,5 +87,4 @@ async def rebuild(database: Database, stream: str, version: int, page: Page) -> 
 
     In its own transaction, beside a system that runs: a page that is newer already stays. The version must exist.
     """
-    document = orjson.dumps(page, default=dict)
-    await database.execute("SELECT tandem.show($1, $2, $3)", [stream], [version], [document])
+    await database.execute("SELECT tandem.show($1, $2, $3)", [stream], [version], [page_document(page)])
