@@ -1,0 +1,1 @@
+"""How programs ask: JSON over HTTP. docs/reference/openapi.json is the contract."""

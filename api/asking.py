@@ -1,0 +1,133 @@
+"""Reading what a request says: its body, its key, its precondition, its patience."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+from starlette.requests import Request
+
+from api.problems import Problem, invalid
+
+MOST_BYTES = 256 * 1024
+MOST_PATIENCE = 30
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
+_TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
+_WAIT = re.compile(r"wait=(\d{1,6})")
+
+
+class NotJson(Exception):
+    """The body is no JSON; the text says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Precondition:
+    """If-Match. `version` is None where any version will do."""
+
+    version: int | None
+
+
+def project_id(text: str) -> str:
+    """The id as it is stored. Raises Problem (404) where it cannot be one."""
+    lowered = text.lower()
+    if not _ID.fullmatch(lowered):
+        raise Problem("NoProject", "There is no project with this id.")
+    return lowered
+
+
+def uuid_of(text: str) -> UUID | None:
+    """The UUID in `text`, or None."""
+    return UUID(text) if _ID.fullmatch(text.lower()) else None
+
+
+def no_query(request: Request) -> None:
+    """Commands take no query parameters. Raises Problem."""
+    for name in request.query_params:
+        raise invalid(f"/query/{name[:50]}", "There is no such parameter.", "extra_forbidden")
+
+
+async def body(request: Request) -> bytes:
+    """The whole body. Raises Problem where it is too large or no JSON is announced."""
+    _check_announced(request)
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise Problem("TooLarge")
+        chunks.append(chunk)
+    read = b"".join(chunks)
+    if read and "content-type" not in request.headers:
+        raise Problem("UnsupportedMediaType")
+    return read
+
+
+def _check_announced(request: Request) -> None:
+    announced = request.headers.get("content-length", "0")
+    if announced.isdigit() and int(announced[:20]) > MOST_BYTES:
+        raise Problem("TooLarge")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem("UnsupportedMediaType", "Send the body without a content encoding.")
+    media_type, _, parameters = request.headers.get("content-type", "application/json").partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    if media_type.strip().lower() != "application/json" or charset not in {"", "charset=utf-8"}:
+        raise Problem("UnsupportedMediaType")
+
+
+def decoded(raw: bytes) -> Any:
+    """The JSON value; an empty body is `{}`, for commands without fields. Raises NotJson."""
+    if not raw:
+        return {}
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise NotJson(f"The body is not JSON: {error.msg} at character {error.pos}.") from None
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Idempotency-Key: 1 to 255 printable ASCII characters. Raises Problem."""
+    key = single(request, "Idempotency-Key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise invalid("/header/Idempotency-Key", "1 to 255 printable ASCII characters.")
+    return key
+
+
+def precondition(request: Request) -> Precondition:
+    """If-Match: `"<version>"` or `*`. Raises Problem where it is neither."""
+    tag = single(request, "If-Match")
+    if tag is None or tag == "*":
+        return Precondition(None)
+    version = version_of(tag)
+    if version is None:
+        raise invalid("/header/If-Match", 'Name one version as it was given in ETag, e.g. "12".')
+    return Precondition(version)
+
+
+def version_of(tag: str) -> int | None:
+    """The version in an entity tag; a bare number will do."""
+    found = _TAG.fullmatch(tag)
+    text = tag if found is None else found[2]
+    return int(text) if re.fullmatch(r"\d{1,18}", text) and not (found and found[1]) else None
+
+
+def none_match(request: Request, version: int) -> bool:
+    """Whether If-None-Match names this version: the caller has it already."""
+    tags = (tag.strip() for tag in request.headers.get("if-none-match", "").split(","))
+    return any(tag == "*" or tag.removeprefix("W/") == f'"{version}"' for tag in tags)
+
+
+def patience(request: Request) -> int | None:
+    """`Prefer: wait=n` in whole seconds, at most 30; None where nothing of that kind is preferred."""
+    for preference in request.headers.get("prefer", "").split(","):
+        if found := _WAIT.fullmatch(preference.strip().lower()):
+            return min(int(found[1]), MOST_PATIENCE)
+    return None
+
+
+def single(request: Request, name: str) -> str | None:
+    """A header that may be given once. Raises Problem where it is given more often."""
+    given = request.headers.getlist(name)
+    if len(given) > 1:
+        raise invalid(f"/header/{name}", "Given more than once.")
+    return given[0].strip() if given else None

@@ -1,0 +1,243 @@
+"""Routes and their OpenAPI text, from one table; the document is docs/reference/openapi.json."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from inspect import cleandoc
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from api import commands, projects, service, shapes
+from api.commands import START, routed
+from api.problems import MEDIA_TYPE
+from domain.decider import COMMANDS
+from domain.messages import Command
+
+REF = "#/components/schemas/{model}"
+TAGS = [
+    {"name": "projects", "description": "Projects as they are, and as they were."},
+    {"name": "commands", "description": "What people may do. One route a command."},
+    {"name": "events", "description": "What happened, for ever."},
+    {"name": "inbox", "description": "What waits for the caller."},
+    {"name": "service", "description": "How this installation is."},
+]
+READING = (401, 404, 422, 503)
+WRITING = (401, 403, 404, 409, 412, 413, 415, 422, 503)
+MEANINGS = {
+    401: "The credentials are missing or not accepted.",
+    403: "The caller may not do this.",
+    404: "There is no such thing.",
+    409: "Not in this state, or what was signed has changed.",
+    412: "The version named in If-Match is no longer the project's.",
+    413: "The body is larger than 256 KiB.",
+    415: "The body is not application/json.",
+    422: "The request cannot be read, or a rule says no.",
+    503: "The database is away. Nothing is half done: send the same request again.",
+}
+JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path."""
+
+    method: str
+    path: str
+    name: str
+    """operationId: stable."""
+    tag: str
+    answers: Any
+    shape: type[BaseModel] | None
+    status: int = 200
+    problems: tuple[int, ...] = READING
+    summary: str = ""
+    about: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    content: Mapping[str, Any] = field(default_factory=dict)
+    """Other media types of the good answer."""
+    others: Mapping[int | str, Any] = field(default_factory=dict)
+    """Other good statuses."""
+
+
+def add_routes(app: FastAPI) -> None:
+    """Every route of the table."""
+    for operation in operations():
+        good: dict[str, Any] = {"description": "Done."}
+        if operation.shape is not None:
+            good["model"] = operation.shape
+        if operation.content:
+            good["content"] = dict(operation.content)
+        app.add_api_route(
+            operation.path,
+            operation.answers,
+            methods=[operation.method],
+            operation_id=operation.name,
+            tags=[operation.tag],
+            summary=operation.summary or _title(operation.name),
+            description=operation.about or cleandoc(operation.answers.__doc__ or ""),
+            status_code=operation.status,
+            response_model=None,
+            responses=_problems(operation.problems) | {operation.status: good} | dict(operation.others),
+            openapi_extra=dict(operation.extra),
+        )
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, made once."""
+    if app.openapi_schema is None:
+        made = get_openapi(
+            title=app.title,
+            version="1",
+            summary="Project governance, durable and provable",
+            description=app.description,
+            routes=app.routes,
+            tags=TAGS,
+            license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        )
+        schemas = made.setdefault("components", {}).setdefault("schemas", {})
+        schemas.update(_command_schemas())
+        schemas["ProblemDetails"] = shapes.ProblemDetails.model_json_schema(ref_template=REF)
+        schemas.update(schemas["ProblemDetails"].pop("$defs"))
+        made["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        for path, methods in made["paths"].items():
+            for operation in methods.values() if path.startswith("/v1") else ():
+                operation["security"] = [{"bearer": []}]
+        app.openapi_schema = made
+    return app.openapi_schema
+
+
+@cache
+def operations() -> tuple[Operation, ...]:
+    """The whole API."""
+    return (_start(), *(_command(name, kind) for name, kind in routed().items()), *_reading(), *_service())
+
+
+def _service() -> tuple[Operation, ...]:
+    def told(path: str, name: str, answers: Any, shape: type[BaseModel] | None, **rest: Any) -> Operation:
+        return Operation("GET", path, name, "service", answers, shape, **{"problems": (), **rest})
+
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    page = {"text/markdown": {"schema": {"type": "string"}}}
+    not_ready = {503: {"description": "Commands cannot be taken now.", "model": shapes.Health}}
+    problem_code = {"name": "code", "in": "path", "required": True, "schema": {"type": "string"}}
+    return (
+        told("/livez", "isAlive", service.livez, shapes.Health),
+        told("/readyz", "isReady", service.readyz, shapes.Health, others=not_ready),
+        told("/version", "readVersion", service.version, shapes.VersionState),
+        told("/metrics", "readMetrics", service.metrics, None, content=text),
+        told("/openapi.json", "readContract", service.openapi, None),
+        told(
+            "/problems/{code}",
+            "readProblem",
+            service.problem_page,
+            None,
+            content=page,
+            problems=(404,),
+            extra={"parameters": [problem_code]},
+        ),
+    )
+
+
+def _reading() -> tuple[Operation, ...]:
+    return (
+        Operation("GET", "/v1/projects", "listProjects", "projects", projects.list_projects, shapes.ProjectList),
+        Operation(
+            "GET",
+            "/v1/projects/{id}",
+            "readProject",
+            "projects",
+            projects.read_project,
+            shapes.ProjectState,
+            others=NOT_MODIFIED,
+            extra={"parameters": [_header("If-None-Match", "The ETag of an earlier answer.", '"12"')]},
+        ),
+    )
+
+
+NOT_MODIFIED: dict[int | str, Any] = {304: {"description": "It is what the caller has already."}}
+
+
+def _start() -> Operation:
+    kind = COMMANDS[START]
+    return Operation(
+        "POST",
+        "/v1/projects",
+        "startProject",
+        "commands",
+        commands.start,
+        shapes.Started,
+        status=201,
+        problems=WRITING,
+        summary=_title(START),
+        about=_text(kind),
+        extra={"parameters": _command_headers(), "requestBody": _body(START, kind)},
+    )
+
+
+def _command(name: str, kind: type[Command]) -> Operation:
+    path_id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}, "description": "A project."}
+    return Operation(
+        "POST",
+        f"/v1/projects/{{id}}/{kind.route()}",
+        name[0].lower() + name[1:],
+        "commands",
+        commands.endpoint(name),
+        shapes.Answer,
+        problems=WRITING,
+        summary=_title(name),
+        about=_text(kind),
+        extra={"parameters": [path_id, *_command_headers()], "requestBody": _body(name, kind)},
+    )
+
+
+def _text(kind: type[Command]) -> str:
+    """The docstring, who may ask and when."""
+    stages = [stage.value for stage in sorted(kind.stages, key=list(type(next(iter(kind.stages)))).index)]
+    held = " Also while the project is on hold." if kind.while_held else ""
+    return f"{cleandoc(kind.__doc__ or '')}\n\nFor: {', '.join(sorted(kind.roles))}. In: {', '.join(stages)}.{held}"
+
+
+def _body(name: str, kind: type[Command]) -> dict[str, Any]:
+    schema = {"$ref": REF.format(model=name)}
+    required = any(f.is_required() for f in kind.model_fields.values())
+    return {"required": required, "content": {JSON: {"schema": schema, "example": kind.example}}}
+
+
+def _command_headers() -> list[dict[str, Any]]:
+    return [
+        _header("Idempotency-Key", "The same key again: the same answer again.", "4f8c6d1e-charter"),
+        _header("If-Match", "Only if the project is at this version.", '"12"'),
+        _header("Prefer", "`wait=n`: answer when the workflow has followed, after n (at most 30) s at last.", "wait=5"),
+    ]
+
+
+def _header(name: str, about: str, example: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": about,
+        "schema": {"type": "string"},
+        "example": example,
+    }
+
+
+def _problems(statuses: tuple[int, ...]) -> dict[int | str, dict[str, Any]]:
+    content = {MEDIA_TYPE: {"schema": {"$ref": REF.format(model="ProblemDetails")}}}
+    return {status: {"description": MEANINGS[status], "content": content} for status in statuses}
+
+
+def _command_schemas() -> dict[str, Any]:
+    kinds = [COMMANDS[START], *routed().values()]
+    _, whole = models_json_schema([(kind, "validation") for kind in kinds], ref_template=REF)
+    return dict(whole["$defs"])
+
+
+def _title(name: str) -> str:
+    """`WithdrawChange` and `withdrawChange` → `Withdraw change`."""
+    spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
+    return spaced[0].upper() + spaced[1:]

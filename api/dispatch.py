@@ -1,0 +1,111 @@
+"""The door: the only way from outside to a command. Pages, programs and bulk go through it."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+from activities.decide import Outcome, Step
+from activities.ports import Store
+from api.ids import uuid7
+from api.wakes import Waker, Wakes
+from auth.identity import Identity
+from domain.canonical import NotCanonical
+from domain.decider import read_strictly
+from domain.messages import Actor, Envelope
+from domain.refusals import Refused, malformed
+from store.batch import UnfitAppend
+
+__all__ = ["Asked", "Door", "Waker"]
+
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9._~-]{1,200}")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One command as somebody sent it."""
+
+    command: str
+    data: Any
+    key: str | None = None
+    """Idempotency-Key."""
+    expected_version: int | None = None
+    """From If-Match."""
+    client: str | None = None
+    """The channel, where it is not the identity's own, e.g. `bulk`."""
+
+
+def command_id(key: str | None) -> str:
+    """The key itself, or a fresh UUIDv7.
+
+    A key with unusual characters is replaced by its hash: the lifecycle's own ids (`timer:…`, `enter:…`)
+    must be out of reach for people.
+    """
+    if key is None:
+        return str(uuid7())
+    return key if _PLAIN_KEY.fullmatch(key) else "key-" + sha256(key.encode()).hexdigest()
+
+
+class Door:
+    """Builds the envelope, runs the step, and after the commit tells the project's workflow."""
+
+    def __init__(
+        self, step: Step, store: Store, wakes: Wakes, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.wakes = wakes
+        self._step = step
+        self._store = store
+        self._now = now
+
+    async def submit(self, who: Identity, project_id: str, asked: Asked, code: str = "") -> Outcome:
+        """Raises Refused, Contended, StoreUnavailable, StreamRewound."""
+        envelope = self._envelope(who, project_id, asked)
+        try:
+            outcome = await self._step.submit(envelope, code)
+        except (UnfitAppend, NotCanonical) as unfit:
+            raise malformed(f"This cannot be stored: {unfit}.") from unfit
+        if outcome.events and not outcome.repeated and not self._ended(project_id):
+            self.wakes.tell(project_id, outcome.version)
+        return outcome
+
+    async def start(self, who: Identity, asked: Asked) -> Outcome:
+        """Start a project: the same principal with the same key gets the same project. Raises as `submit`."""
+        if not _readable(asked):
+            return await self.submit(who, str(uuid7()), asked)
+        key = command_id(asked.key)
+        reserved = await self._store.reserve(who.principal, key, str(uuid7()))
+        return await self.submit(who, reserved.project_id, asked, f"P-{reserved.number:05d}")
+
+    async def refuse_unreadable(self, who: Identity, project_id: str, asked: Asked, detail: str) -> Refused:
+        """The refusal of a body that is not JSON, noted in the refusal log like every other."""
+        try:
+            await self._step.submit(self._envelope(who, project_id, asked))
+        except Refused as noted:
+            errors = ({"pointer": "", "code": "json_invalid", "message": detail},)
+            return malformed(noted.detail, errors)
+        raise AssertionError("what is no object is no command")
+
+    def _envelope(self, who: Identity, project_id: str, asked: Asked) -> Envelope:
+        return Envelope(
+            command_id=command_id(asked.key),
+            project_id=project_id,
+            type=asked.command,
+            actor=Actor(who.principal, client=asked.client or who.client),
+            at=self._now(),
+            data=asked.data,
+            expected_version=asked.expected_version,
+        )
+
+    def _ended(self, project_id: str) -> bool:
+        folded = self._step.states.remembered(project_id)
+        return folded is not None and folded.project.ended
+
+
+def _readable(asked: Asked) -> bool:
+    try:
+        read_strictly(asked.command, asked.data)
+    except Refused:
+        return False
+    return True

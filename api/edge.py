@@ -1,0 +1,94 @@
+"""Around every request: an id, who asks, headers that protect, a count, and no fault that shows its inside.
+
+Pure ASGI, because it is on the way of every command.
+"""
+
+import logging
+import re
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.ids import uuid7
+from api.parts import Surroundings
+from api.problems import Problem, problem_answer
+from auth.identity import Unauthenticated
+
+log = logging.getLogger("tandem.api")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+PROTECTED = "/v1"
+"""Nothing below it answers strangers, not even that there is nothing."""
+PROTECTION = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+STRICT_CONTENT = "default-src 'none'; frame-ancestors 'none'"
+
+
+class Edge:
+    """Outermost of what is ours."""
+
+    def __init__(self, app: ASGIApp, surroundings: Surroundings) -> None:
+        self._app = app
+        self._around = surroundings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        answering = _Answering(scope, send)
+        try:
+            await self._answer(scope, receive, answering)
+        except Exception:
+            log.exception("%s %s failed, request %s", scope["method"], scope["path"], answering.request_id)
+            if answering.status:
+                raise
+            await problem_answer(HTTPConnection(scope), Problem("Broken"))(scope, receive, answering)
+        finally:
+            seconds = time.perf_counter() - began
+            self._around.metrics.answered(scope["method"], _template(scope), answering.status, seconds)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if path == PROTECTED or path.startswith(PROTECTED + "/"):
+            try:
+                identity = await self._around.authenticator.authenticate(Headers(scope=scope))
+            except Unauthenticated as stranger:
+                problem = Problem("Unauthenticated", stranger.detail, headers={"WWW-Authenticate": stranger.challenge})
+                await problem_answer(HTTPConnection(scope), problem)(scope, receive, send)
+                return
+            scope["state"]["identity"] = identity
+        await self._app(scope, receive, send)
+
+
+class _Answering:
+    """Adds headers to the start of the answer and remembers its status."""
+
+    def __init__(self, scope: MutableMapping[str, Any], send: Send) -> None:
+        given = Headers(scope=scope).get("x-request-id", "")
+        self.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid7())
+        self.status = 0
+        self._send = send
+        scope.setdefault("state", {})["request_id"] = self.request_id
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["X-Request-Id"] = self.request_id
+            headers.setdefault("Content-Security-Policy", STRICT_CONTENT)
+            for name, value in PROTECTION.items():
+                headers[name] = value
+        await self._send(message)
+
+
+def _template(scope: Scope) -> str:
+    """The route's template: a label that clients cannot invent."""
+    return str(getattr(scope.get("route"), "path", "none"))

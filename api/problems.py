@@ -1,0 +1,180 @@
+"""Errors as RFC 9457 problem details. The one table from grounds to status is here."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from api.language import language_of
+from domain.refusals import Grounds, Refused
+
+MEDIA_TYPE = "application/problem+json"
+STATUS: dict[Grounds, int] = {
+    Grounds.MALFORMED: 422,
+    Grounds.NOT_ALLOWED: 403,
+    Grounds.NOT_FOUND: 404,
+    Grounds.STATE: 409,
+    Grounds.STALE: 409,
+    Grounds.RULE: 422,
+}
+"""Stale content is a conflict; only a stale If-Match is a failed precondition."""
+PRECONDITION = "StaleVersion"
+
+TITLES: dict[Grounds, tuple[str, str]] = {
+    Grounds.MALFORMED: ("The command cannot be read", "命令无法读取"),
+    Grounds.NOT_ALLOWED: ("Not allowed", "无此权限"),
+    Grounds.NOT_FOUND: ("Not found", "不存在"),
+    Grounds.STATE: ("Not in this state", "当前状态不允许"),
+    Grounds.STALE: ("Something has changed meanwhile", "内容已变化"),
+    Grounds.RULE: ("A rule says no", "规则不允许"),
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A problem that is not a rule's: status, titles, and what a reader of its page is told."""
+
+    status: int
+    en: str
+    zh: str
+    about: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+RETRY = {"Retry-After": "1"}
+KINDS: dict[str, Kind] = {
+    "Unauthenticated": Kind(401, "Who are you?", "请先登录", "The credentials are missing or not accepted."),
+    "NotFound": Kind(404, "Not found", "不存在", "There is nothing at this address."),
+    "NoProject": Kind(404, "No such project", "项目不存在", "There is no project with this id."),
+    "NoSuchVersion": Kind(404, "No such version", "版本不存在", "The project had no such version, or not yet."),
+    "NoMessage": Kind(404, "No such message", "消息不存在", "The message is not in your inbox."),
+    "MethodNotAllowed": Kind(405, "Method not allowed", "方法不允许", "This address does not take this method."),
+    "TooLarge": Kind(413, "The body is too large", "请求体过大", "A body has at most 256 KiB."),
+    "UnsupportedMediaType": Kind(
+        415, "Send JSON", "请发送 JSON", "A body is application/json, UTF-8, without a content encoding."
+    ),
+    "Invalid": Kind(
+        422, "The request cannot be read", "请求无法读取", "Parameters or headers are wrong: see `errors`."
+    ),
+    "TooManyListeners": Kind(
+        503, "Too many listeners", "监听连接过多", "Every place for a live feed is taken; poll instead.", RETRY
+    ),
+    "StoreUnavailable": Kind(
+        503,
+        "The database is away",
+        "数据库暂不可用",
+        "Nothing is half done. Send the same request again, with the same Idempotency-Key where there is one.",
+        RETRY,
+    ),
+    "Contended": Kind(
+        503,
+        "Others were first, again and again",
+        "并发过高",
+        "Nothing was written. Send the same command again.",
+        RETRY,
+    ),
+    "StreamRewound": Kind(
+        503,
+        "The database is older than what was seen",
+        "数据库版本倒退",
+        "The database was restored from an older copy. Operators must look before anything is written.",
+        {"Retry-After": "60"},
+    ),
+    "Broken": Kind(500, "Something is broken here", "服务内部错误", "A fault of ours; it is logged under request_id."),
+}
+_CODE = re.compile(r"[A-Z][A-Za-z0-9]{1,60}")
+
+
+class Problem(Exception):
+    """Raised to answer with one of KINDS."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str | None = None,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail or code)
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers or {}
+
+
+def invalid(pointer: str, message: str, code: str = "invalid") -> Problem:
+    """A parameter or header that cannot be read, e.g. at `/header/If-Match`."""
+    return Problem("Invalid", message, errors=[{"pointer": pointer, "code": code, "message": message}])
+
+
+def words(code: str) -> str:
+    """`WrongStage` → `Wrong stage`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", code).capitalize()
+
+
+def refusal_status(refusal: Refused) -> int:
+    """The HTTP status of a refusal."""
+    return 412 if refusal.code == PRECONDITION else STATUS[refusal.grounds]
+
+
+def refusal_fields(refusal: Refused, language: str) -> dict[str, Any]:
+    """A refusal as problem details, without the request's id."""
+    chinese = f"{TITLES[refusal.grounds][1]}({refusal.code})"
+    return _fields(
+        refusal.code,
+        refusal_status(refusal),
+        chinese if language == "zh" else words(refusal.code),
+        detail=refusal.detail,
+        rule=refusal.rule,
+        errors=list(refusal.errors),
+        next_step=refusal.next_step,
+    )
+
+
+def problem_fields(problem: Problem, language: str) -> dict[str, Any]:
+    """Any other problem as problem details, without the request's id."""
+    kind = KINDS[problem.code]
+    title = kind.zh if language == "zh" else kind.en
+    return _fields(problem.code, kind.status, title, detail=problem.detail or kind.about, errors=list(problem.errors))
+
+
+def _fields(code: str, status: int, title: str, **rest: Any) -> dict[str, Any]:
+    fields = {"type": f"/problems/{code}", "title": title, "status": status, "code": code}
+    return fields | {name: value for name, value in rest.items() if value}
+
+
+def answer(request: HTTPConnection, fields: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """The response for problem details; adds `request_id`."""
+    whole = {**fields, "request_id": request.scope.get("state", {}).get("request_id", "")}
+    told = {"Cache-Control": "no-store", "Content-Language": language_of(request), **(headers or {})}
+    return Response(orjson.dumps(whole), fields["status"], told, MEDIA_TYPE)
+
+
+def problem_answer(request: HTTPConnection, problem: Problem) -> Response:
+    """The response for a Problem."""
+    headers = {**KINDS[problem.code].headers, **problem.headers}
+    return answer(request, problem_fields(problem, language_of(request)), headers)
+
+
+def refusal_answer(request: HTTPConnection, refusal: Refused) -> Response:
+    """The response for a refusal."""
+    return answer(request, refusal_fields(refusal, language_of(request)))
+
+
+def about(code: str) -> str | None:
+    """The page behind `type`, in Markdown; None where it is no problem's name."""
+    if kind := KINDS.get(code):
+        return f"# {code}\n\n{kind.en} (HTTP {kind.status}).\n\n{kind.about}\n"
+    if not _CODE.fullmatch(code):
+        return None
+    return (
+        f"# {code}\n\n{words(code)}.\n\n"
+        "The rules of governance refused the command; nothing was changed. `detail` says why in this case,\n"
+        "`rule` names the sentence in docs/governance.md, `next_step` what can be done now. The refusal is kept\n"
+        "for auditors.\n"
+    )

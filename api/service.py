@@ -1,0 +1,93 @@
+"""How this installation is: alive, ready, its version, its numbers, and what its problems mean."""
+
+import asyncio
+import contextlib
+from datetime import timedelta
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from activities.ports import StoreUnavailable
+from api.parts import Parts, surroundings
+from api.problems import Problem, about
+
+NO_STORE = {"Cache-Control": "no-store"}
+PATIENCE = 3.0
+MOST_LAGGING = 1000
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(orjson.dumps(value), status, NO_STORE, "application/json")
+
+
+async def livez(_: Request) -> Response:
+    """This process answers."""
+    return _json({"status": "alive"})
+
+
+async def readyz(request: Request) -> Response:
+    """Whether commands can be taken: the database answers and its schema is current.
+
+    Temporal is reported and not needed: people go on without it, reminders follow when it is back.
+    """
+    behind = surroundings(request).parts
+    database, schema, engine = (False, False, False) if behind is None else await _checked(behind)
+    ready = database and schema
+    checks = {"database": database, "schema": schema, "temporal": engine}
+    return _json({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503)
+
+
+async def _checked(behind: Parts) -> tuple[bool, bool, bool]:
+    engine = asyncio.create_task(behind.engine_is_reachable())
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await behind.store.ping()
+            schema = await behind.schema_is_current()
+        return True, schema, await engine
+    except (StoreUnavailable, TimeoutError, OSError):
+        return False, False, await engine
+
+
+async def version(request: Request) -> Response:
+    """What runs here. A launcher checks by `instance` that it is its own."""
+    what = surroundings(request).installation
+    return _json({"name": what.name, "version": what.version, "instance": what.instance, "api": "v1"})
+
+
+async def metrics(request: Request) -> Response:
+    """Numbers in Prometheus' text format."""
+    around = surroundings(request)
+    gauges = {} if around.parts is None else await _gauges(around.parts)
+    text = around.metrics.text(gauges)
+    return Response(text, headers=NO_STORE, media_type="text/plain; version=0.0.4")
+
+
+async def _gauges(behind: Parts) -> dict[str, tuple[str, float]]:
+    wakes = behind.door.wakes
+    told: dict[str, tuple[str, float]] = {
+        "tandem_wakes_told": ("Workflows that were told of facts.", wakes.told),
+        "tandem_wakes_failed": ("Workflows that could not be told; the sweep does it.", wakes.failed),
+        "tandem_wakes_dropped": ("Wakes dropped because too many were waiting.", wakes.dropped),
+        "tandem_wakes_waiting": ("Projects whose workflow is being told.", wakes.waiting),
+        "tandem_feed_listeners": ("Live feeds now.", behind.newest.listeners),
+    }
+    with contextlib.suppress(StoreUnavailable):
+        lagging = await behind.store.lagging(MOST_LAGGING, timedelta(0))
+        told["tandem_wake_lagging_projects"] = ("Projects whose workflow has not followed yet.", len(lagging))
+        behind_by = sum(head - seen for _, head, seen in lagging)
+        told["tandem_wake_lagging_events"] = ("Events that workflows have not followed yet.", behind_by)
+    return told
+
+
+async def problem_page(request: Request) -> Response:
+    """What a problem's `type` means, in Markdown."""
+    page = about(request.path_params["code"])
+    if page is None:
+        raise Problem("NotFound")
+    return PlainTextResponse(page, media_type="text/markdown")
+
+
+async def openapi(request: Request) -> Response:
+    """This document."""
+    return Response(orjson.dumps(request.app.openapi()), media_type="application/json")

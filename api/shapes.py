@@ -1,0 +1,254 @@
+"""Shapes of answers, for the contract alone: answers are written as JSON without going through them."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Shape(BaseModel):
+    """Answers may gain fields: readers ignore what they do not know."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class WrongField(Shape):
+    """Where something is wrong, and what."""
+
+    pointer: str
+    code: str
+    message: str
+
+
+class ProblemDetails(Shape):
+    """RFC 9457 problem details."""
+
+    type: Annotated[str, Field(description="A page about this kind of problem.")]
+    title: str
+    status: int
+    code: Annotated[str, Field(description="Stable name of the problem.")]
+    request_id: str
+    detail: str | None = None
+    rule: Annotated[str | None, Field(description="The sentence of docs/governance.md that says no.")] = None
+    errors: list[WrongField] | None = None
+    next_step: Annotated[str | None, Field(description="What can be done now.")] = None
+
+
+class EventName(Shape):
+    """An event that a command led to."""
+
+    type: str
+    version: int
+
+
+class Started(Shape):
+    """A new project."""
+
+    id: str
+    code: str
+    stage: str
+    version: int
+    position: int
+
+
+class Answer(Shape):
+    """What a command led to; no events where there was nothing to do."""
+
+    id: str
+    stage: str
+    version: int
+    position: int
+    events: list[EventName]
+
+
+class ProjectLine(Shape):
+    """A project in a list."""
+
+    id: str
+    code: str
+    title: str
+    stage: str
+    held: bool
+    ended: bool
+    version: int
+    position: int
+    next_due: datetime | None
+    people: dict[str, list[str]]
+    started_at: datetime
+    changed_at: datetime
+
+
+class ProjectList(Shape):
+    """A page of projects; `next` goes into `cursor`."""
+
+    items: list[ProjectLine]
+    next: str | None
+
+
+class Why(Shape):
+    """Why a command is not possible now."""
+
+    code: str
+    rule: str | None
+    detail: str
+
+
+class Action(Shape):
+    """A command, and whether the caller may ask for it now."""
+
+    command: str
+    route: str
+    href: str
+    allowed: bool
+    why: Why | None = None
+
+
+class SlotState(Shape):
+    """A place for signatures."""
+
+    name: str
+    role: str
+    order: int
+    needed: int
+    approvals: int
+    satisfied: bool
+    open: bool
+    may_sign: list[str]
+
+
+class SubjectShape(Shape):
+    """What is decided on; a vote names its revision and hash."""
+
+    type: str
+    id: str
+    revision: int
+    content_hash: str
+
+
+class DecisionState(Shape):
+    """A decision."""
+
+    id: str
+    kind: str
+    title: str
+    state: str
+    open: bool
+    subject: SubjectShape
+    slots: list[SlotState]
+    ballots: list[dict[str, Any]]
+    due_at: datetime
+    awaits: list[str]
+    awaits_you: bool
+
+
+class ProjectState(Shape):
+    """Everything about a project that the caller may see."""
+
+    id: str
+    code: str
+    title: str
+    purpose: str
+    stage: str
+    version: int
+    held: bool
+    ended: bool
+    people: dict[str, list[str]]
+    decisions: list[DecisionState]
+    actions: Annotated[list[Action], Field(alias="_actions")]
+
+
+class EventState(Shape):
+    """An event. `data` is null and `sealed` true while its content is closed to the caller."""
+
+    position: int
+    stream: str
+    version: int
+    id: str
+    type: str
+    schema_version: int
+    recorded_at: datetime
+    effective_at: datetime
+    actor: dict[str, Any]
+    metadata: dict[str, Any]
+    data: dict[str, Any] | None
+    sealed: bool
+    leaf_hash: str
+    prev_hash: str
+    sentence: str | None
+
+
+class EventList(Shape):
+    """A page of events; `next` goes into `after`, and is null where there is nothing more now."""
+
+    items: list[EventState]
+    next: int | None
+
+
+class DutyState(Shape):
+    """Something that waits for the caller."""
+
+    project: str
+    code: str
+    kind: str
+    ref: str
+    title: str
+    since: datetime
+    due_at: datetime | None
+    overdue: bool
+    held: bool
+
+
+class MessageState(Shape):
+    """Something that the caller was told."""
+
+    id: int
+    project: str
+    text: str
+    at: datetime
+    read: bool
+
+
+class InboxState(Shape):
+    """Duties, overdue first, and messages, the newest first."""
+
+    duties: list[DutyState]
+    messages: list[MessageState]
+    unread: int
+    next: str | None
+
+
+class Marked(Shape):
+    """A message that was read."""
+
+    id: int
+    read: bool
+
+
+class BulkResult(Shape):
+    """What became of one command: the status that it would have had alone, and an answer or a problem."""
+
+    index: int
+    status: int
+    answer: Answer | None = None
+    problem: dict[str, Any] | None = None
+
+
+class BulkAnswer(Shape):
+    """One result a command, in their order."""
+
+    items: list[BulkResult]
+
+
+class VersionState(Shape):
+    """What runs here."""
+
+    name: str
+    version: str
+    instance: str
+    api: str
+
+
+class Health(Shape):
+    """How it is."""
+
+    status: str

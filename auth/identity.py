@@ -1,0 +1,50 @@
+"""The seam between credentials and the rest: whatever proves who somebody is gives an Identity."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks, through which kind of client, and what that credential is good for."""
+
+    principal: str
+    """The stable name of a person, e.g. `li.wei`."""
+    client: str = "api"
+    scopes: frozenset[str] = frozenset()
+
+
+class Unauthenticated(Exception):
+    """The credentials are missing or worthless. `detail` is for the one who sent them."""
+
+    def __init__(self, detail: str, challenge: str = 'Bearer realm="tandem"') -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.challenge = challenge
+        """For the header WWW-Authenticate."""
+
+
+class Authenticator(Protocol):
+    """Tells who asks from the headers of a request, their names in lower case."""
+
+    async def authenticate(self, headers: Mapping[str, str]) -> Identity:
+        """Raises Unauthenticated."""
+        ...
+
+
+class NobodyKnown:
+    """Where no way to authenticate is set up: everybody is a stranger."""
+
+    async def authenticate(self, headers: Mapping[str, str]) -> Identity:
+        """Always raises Unauthenticated."""
+        raise Unauthenticated("This installation has no way to authenticate set up.")
+
+
+def bearer_token(headers: Mapping[str, str]) -> str:
+    """The token of `Authorization: Bearer <token>`. Raises Unauthenticated where there is none."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise Unauthenticated("Send the header Authorization: Bearer <token>.")
+    return token

@@ -1,0 +1,162 @@
+"""The server: joins API, store, rules and Temporal. `python -m server`."""
+
+import asyncio
+import logging
+import signal
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+
+import asyncpg
+import uvicorn
+from fastapi import FastAPI
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from activities.decide import Step
+from activities.ports import StoreUnavailable
+from api.app import build
+from api.dispatch import Door
+from api.newest import Newest
+from api.parts import Installation, Parts, Surroundings
+from api.waker import TemporalWaker
+from api.wakes import Wakes
+from auth.development import DevelopmentAuthenticator
+from auth.identity import Authenticator, NobodyKnown
+from config import Settings, configure_logging, load_templates
+from store.migrate import MigrationRefused, status
+from store.postgres import PostgresStore
+
+log = logging.getLogger("tandem.server")
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application with everything behind it; the database and Temporal may come later than it."""
+    wanted = settings or Settings()
+    around = Surroundings(authenticator(wanted), Installation(package_version(), wanted.instance))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        waker = TemporalWaker(lambda: connect(wanted), wanted.task_queue)
+        opening = asyncio.create_task(_open(wanted, around, waker), name="opening")
+        await asyncio.wait([opening], timeout=2)
+        if opening.done():
+            opening.result()
+        try:
+            yield
+        finally:
+            around.closing.set()
+            opening.cancel()
+            with suppress(asyncio.CancelledError):
+                await opening
+            if around.parts is not None:
+                await _close(around.parts)
+
+    return build(around, lifespan)
+
+
+def authenticator(settings: Settings) -> Authenticator:
+    """Names on trust on a laptop; in production nobody is known until a real authenticator is set up."""
+    return DevelopmentAuthenticator() if settings.mode == "development" else NobodyKnown()
+
+
+async def connect(settings: Settings) -> Client:
+    """Temporal. Raises RuntimeError where it cannot be reached."""
+    return await Client.connect(
+        settings.temporal_address, namespace=settings.temporal_namespace, data_converter=pydantic_data_converter
+    )
+
+
+def package_version() -> str:
+    """The version of the installed package, or of the checkout that this file is in."""
+    try:
+        return version("tandem")
+    except PackageNotFoundError:
+        project = tomllib.loads((Path(__file__).parent / "pyproject.toml").read_text())
+        return str(project["project"]["version"])
+
+
+async def _open(settings: Settings, around: Surroundings, waker: TemporalWaker) -> None:
+    """Fill in the parts, waiting for the database as long as it takes. Raises ValueError for a bad template."""
+    dsn, templates = settings.database_url.get_secret_value(), load_templates(settings.templates)
+    while True:
+        try:
+            store = await PostgresStore.open(dsn, pool_size=settings.pool_size)
+        except (StoreUnavailable, OSError, asyncpg.PostgresError) as outage:
+            log.warning("waiting for PostgreSQL: %s", str(outage)[:200])
+            await asyncio.sleep(0.5)
+        else:
+            step = Step(store, templates, cache=settings.state_cache)
+            door = Door(step, store, Wakes(waker))
+            around.parts = Parts(store, step, door, Newest(store), Schema(dsn), waker.reachable)
+            return
+
+
+class Schema:
+    """Whether every migration is applied; asked until it is."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._current = False
+
+    async def __call__(self) -> bool:
+        if not self._current:
+            try:
+                self._current = all(s.applied_at for s in await status(self._dsn))
+            except MigrationRefused as refused:
+                log.warning("schema: %s", refused)
+        return self._current
+
+
+async def _close(parts: Parts) -> None:
+    await parts.newest.close()
+    await parts.door.wakes.close()
+    await parts.store.close()
+
+
+class Server(uvicorn.Server):
+    """Ends live feeds as soon as it is asked to stop: they would keep it waiting."""
+
+    def __init__(self, config: uvicorn.Config, closing: asyncio.Event) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal came."""
+        self._closing.set()
+        super().handle_exit(sig, frame)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        timeout_graceful_shutdown=max(1, int(settings.graceful_seconds)),
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    # uvicorn raises the signal again when it has stopped in order; by then it has done its work.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    Server(config, app.state.surroundings.closing).run()
+
+
+if __name__ == "__main__":
+    import os
+
+    wanted = Settings()
+    configure_logging(wanted)
+    serve(wanted)
+    # The engine's client can crash while the interpreter is torn down; nothing is left to do by then.
+    logging.shutdown()
+    os._exit(0)

@@ -1,0 +1,50 @@
+"""The whole API in this process on a database of the test's own; Temporal is a list of wakes."""
+
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+
+from activities.decide import Step
+from api.app import build
+from api.dispatch import Door
+from api.newest import Newest
+from api.parts import Installation, Parts, Surroundings
+from api.wakes import Wakes
+from auth.development import DevelopmentAuthenticator
+from config import Settings, load_templates
+from store.postgres import PostgresStore
+from tests.api.asking import Api, Recorder
+
+
+async def yes() -> bool:
+    return True
+
+
+async def no() -> bool:
+    return False
+
+
+@pytest.fixture
+def waker() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def behind(store: PostgresStore, waker: Recorder) -> Parts:
+    step = Step(store, load_templates(Settings(_env_file=None).templates))
+    return Parts(store, step, Door(step, store, Wakes(waker)), Newest(store), yes, no)
+
+
+@pytest.fixture
+async def around(behind: Parts) -> AsyncIterator[Surroundings]:
+    yield Surroundings(DevelopmentAuthenticator(), Installation("0.0.test", "inst-1"), behind)
+    await behind.newest.close()
+    await behind.door.wakes.close()
+
+
+@pytest.fixture
+async def api(around: Surroundings) -> AsyncIterator[Api]:
+    transport = httpx2.ASGITransport(app=build(around))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://tandem.test") as client:
+        yield Api(client)
