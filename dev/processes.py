@@ -124,6 +124,8 @@ class Child:
     signals: Sequence[signal.Signals] = (signal.SIGTERM,)
     """How it is asked to stop, politest first."""
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _log_start: int = field(default=0, init=False)
+    """Where in the log this start's output begins; what is before it explains nothing."""
 
     async def end_leftover(self) -> int | None:
         """End what an earlier, now dead, launcher left running; its id, or None where there was nothing.
@@ -152,6 +154,7 @@ class Child:
         self.trace.parent.mkdir(parents=True, exist_ok=True)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as out:
+            self._log_start = out.tell()
             self.process = subprocess.Popen(
                 [*_tied_to_us(self.signals), *command],
                 env=dict(env),
@@ -191,16 +194,16 @@ class Child:
 
     def failure(self, what: str) -> ChildFailed:
         """The error to raise, with the last lines of the log."""
-        return ChildFailed(f"{self.name} {what}. Log: {self.log}\n{last_lines(self.log)}")
+        return ChildFailed(f"{self.name} {what}. Log: {self.log}\n{last_lines(self.log, self._log_start)}")
 
 
-def last_lines(log: Path, count: int = 5) -> str:
-    """The end of a log, indented; empty where there is none."""
+def last_lines(log: Path, start: int = 0, count: int = 5) -> str:
+    """The end of a log, indented, nothing from before byte `start`; empty where there is none."""
     try:
-        lines = log.read_text(errors="replace").splitlines()
+        text = log.read_bytes()[start:].decode(errors="replace")
     except OSError:
         return ""
-    return "\n".join(f"    {line}" for line in lines[-count:])
+    return "\n".join(f"    {line}" for line in text.splitlines()[-count:])
 
 
 def _tied_to_us(signals: Sequence[signal.Signals]) -> list[str]:

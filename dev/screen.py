@@ -59,7 +59,7 @@ class Screen:
             "",
             "Sign in as anybody, for instance ana:",
             f"  curl -H 'Authorization: Bearer dev:ana' {running.url}/v1/inbox",
-            f"Ctrl-C stops everything; data stays in {near(home)} (make clean-home removes it).",
+            f"Ctrl-C stops everything; data stays in {near(home)}.",
         ]
         for line in lines:
             self.say(line)

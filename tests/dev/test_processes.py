@@ -83,6 +83,15 @@ def test_a_failure_shows_the_end_of_the_log(tmp_path: Path) -> None:
     assert "first" not in str(failure)
 
 
+async def test_a_failure_shows_nothing_of_an_earlier_start(tmp_path: Path) -> None:
+    child = Child("brief", tmp_path / "brief.trace", tmp_path / "brief.log")
+    child.log.write_text("yesterday's trouble\n")
+    child.spawn([sys.executable, "-c", "print('today')"], os.environ)
+    assert child.process is not None
+    child.process.wait()
+    assert str(child.failure("ended")).splitlines()[1:] == ["    today"]
+
+
 def test_what_has_ended_has_no_beginning() -> None:
     with sleeper() as process:
         assert began(process.pid)
