@@ -125,9 +125,12 @@ class Launcher:
         self.home.announce(self._running(url))
         self.screen.ready(self._running(url), self.home.folder)
         if self.wishes.demo:
-            from dev.demo import play
+            from dev.demo import StoryBroken, play
 
-            await play(url, self.screen.console)
+            try:
+                await play(url, self.screen.console)
+            except StoryBroken as broken:
+                raise ChildFailed(str(broken)) from broken
         if not self.wishes.once:
             await self._watch()
 
