@@ -45,7 +45,7 @@ class Clock(Value):
         return Clock(due_at=moved(self.due_at), marks=marks)
 
 
-def start_clock(calendar: Calendar, now: datetime, days: int, shares: Mapping[str, Fraction]) -> Clock:
+def start_clock(calendar: Calendar, now: datetime, days: Fraction | int, shares: Mapping[str, Fraction]) -> Clock:
     """A clock of `days` working days; each share of it (1 = the limit) becomes a mark."""
     marks = [Mark(name=name, at=calendar.add_days(now, days * share)) for name, share in shares.items()]
     return Clock(due_at=calendar.add_days(now, days), marks=tuple(sorted(marks, key=lambda m: m.at)))

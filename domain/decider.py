@@ -12,10 +12,10 @@ from pydantic import TypeAdapter
 from domain.messages import COMMANDS, EVENTS, Command, Envelope, Event, Happened, read_command
 from domain.project.aggregate import Project
 from domain.project.catalog import UPCASTERS
-from domain.refusals import Refused, malformed, not_allowed, not_found, wrong_state
+from domain.refusals import Refused, malformed, no_project, not_allowed, wrong_state
 from domain.story import Story, evolve
 from domain.template import Policy
-from domain.values import Role
+from domain.values import Role, Stage
 
 __all__ = ["COMMANDS", "EVENTS", "decide", "event_from", "evolve", "fold", "may", "read_strictly"]
 
@@ -35,33 +35,60 @@ def decide(
 
 def may(envelope: Envelope, command: Command, project: Project) -> None:
     """Whether the command makes sense now and this actor may ask for it; raises Refused if not."""
-    kind = type(command)
-    starting = kind.__name__ == "StartProject"
-    if not project.exists and not starting:
-        raise not_found("Project", envelope.project_id)
-    if refusal := hindrance(kind, project, envelope.actor.person, system=envelope.actor.system):
+    kind, actor = type(command), envelope.actor
+    if actor.on_behalf_of:
+        raise not_allowed(
+            f"{actor.principal} holds no delegation of {actor.on_behalf_of}.",
+            code="NoDelegation",
+            rule="DR7",
+            next_step=f"Act in your own name, or ask {actor.on_behalf_of} to hand the seat over with transfer-slot.",
+        )
+    if not project.exists and kind.__name__ != "StartProject":
+        raise no_project(envelope.project_id)
+    if refusal := hindrance(kind, project, actor.person, system=actor.system):
         raise refusal
 
 
 def hindrance(kind: type[Command], project: Project, person: str, *, system: bool = False) -> Refused | None:
     """Why this person may not ask for this kind of command now, as far as role, stage and hold tell."""
     if Role.SYSTEM in kind.roles:
-        return None if system else not_allowed("The lifecycle alone does this.", code="SystemOnly")
-    if project.exists and not project.team.roles(person) & kind.roles:
+        if not system:
+            return not_allowed(
+                "The lifecycle alone does this.",
+                code="SystemOnly",
+                next_step="Nothing is to be done: it happens by itself when it is due.",
+            )
+    elif project.exists and not project.team.roles(person) & kind.roles:
         return not_allowed(
             f"This is for {', '.join(sorted(kind.roles))} of the project; {person} is none of them.",
             code="WrongRole",
             next_step="Ask somebody in that role.",
         )
+    return _not_now(kind, project) if project.exists else None
+
+
+def _not_now(kind: type[Command], project: Project) -> Refused | None:
+    """Why this makes no sense in the project's present state, whoever asks."""
     if project.ended:
-        return wrong_state("ProjectEnded", "The project is closed.")
+        return wrong_state(
+            "ProjectEnded",
+            f"{project.code} is closed ({project.lifecycle.ending}); nothing more happens in it.",
+            next_step="Start another project for what is still to do.",
+        )
     if project.held and not kind.while_held:
-        return wrong_state("OnHold", "The project is on hold.", rule="P5", next_step="Resume it first.")
-    if project.exists and project.stage not in kind.stages:
+        return wrong_state(
+            "OnHold",
+            f"{project.code} is on hold: {project.lifecycle.hold_reason}",
+            rule="P5",
+            next_step="Resume it first: resume-project.",
+        )
+    if project.stage not in kind.stages:
+        stages = ", ".join(stage for stage in Stage if stage in kind.stages)
         return wrong_state(
             "WrongStage",
-            f"This belongs to {', '.join(sorted(kind.stages))}; the project is in {project.stage}.",
+            f"This belongs to {stages}; {project.code} is in {project.stage}.",
             rule="P1",
+            next_step="See which commands the present stage allows.",
         )
     return None
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from domain.notice import Duty
 from domain.project.aggregate import Project
+from domain.project.ballots import asked
 from domain.project.changes import ChangeState
 from domain.project.decision_events import voters_awaited
 from domain.project.evaluation import SIDES
@@ -16,7 +17,8 @@ def duties(project: Project) -> tuple[Duty, ...]:
     """Every duty, one per person and thing; none while the project is held or over."""
     if project.held or project.ended or not project.exists:
         return ()
-    found = {(d.person, d.kind, d.ref): d for source in SOURCES for d in source(project)}
+    members = set(project.team.members())
+    found = {(d.person, d.kind, d.ref): d for source in SOURCES for d in source(project) if d.person in members}
     return tuple(found.values())
 
 
@@ -30,7 +32,7 @@ def _answers(project: Project) -> Iterator[Duty]:
     for decision in project.open_decisions():
         for q in decision.questions:
             if q.answer is None:
-                for person in [q.to] if q.to else dict.fromkeys([decision.requester, *decision.authors]):
+                for person in [q.to] if q.to else asked(project, decision):
                     yield Duty(person, "answer", f"{decision.id}/{q.id}", q.text[:200], q.at, decision.due_at)
 
 
@@ -57,6 +59,9 @@ def _changes(project: Project) -> Iterator[Duty]:
         if change.state is ChangeState.SUBMITTED:
             for person in project.team.holders(Role.PMO):
                 yield Duty(person, "triage", change.id, change.title, change.submitted_at)
+        elif change.state is ChangeState.READY:
+            for person in project.team.holders(Role.PMO):
+                yield Duty(person, "open-decision", change.id, change.title, change.submitted_at)
         elif change.state in {ChangeState.ASSESSING, ChangeState.STALE}:
             missing = {Role.PRODUCT_MANAGER: change.product, Role.PMO: change.plan}
             for role, done in missing.items():
@@ -76,8 +81,12 @@ def _evaluations(project: Project) -> Iterator[Duty]:
 def _measurements(project: Project) -> Iterator[Duty]:
     for kpi_id in sorted(project.agreement.stale):
         kpi = project.agreement.kpi(kpi_id)
-        if kpi and project.started_at:
-            yield Duty(kpi.owner, "measure", kpi.id, kpi.name, project.started_at)
+        latest = project.agreement.latest.get(kpi_id)
+        since = latest.recorded_at if latest else project.started_at
+        if kpi and since:
+            owner = (kpi.owner,) if kpi.owner in project.team.members() else project.team.holders(Role.PMO)
+            for person in owner:
+                yield Duty(person, "measure", kpi.id, kpi.name, since)
 
 
 SOURCES: tuple[Callable[[Project], Iterator[Duty]], ...] = (

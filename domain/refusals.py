@@ -1,5 +1,6 @@
 """How the rules say no. A refusal is anticipated, is never logged as an error, and changes nothing."""
 
+import re
 from enum import StrEnum
 
 
@@ -14,11 +15,22 @@ class Grounds(StrEnum):
     RULE = "rule"
 
 
+OTHERWISE = {
+    Grounds.MALFORMED: "Correct the command and send it again.",
+    Grounds.NOT_ALLOWED: "Ask somebody of the project who may.",
+    Grounds.NOT_FOUND: "Look at the project's state for the names that exist.",
+    Grounds.STATE: "Look at the project's present state.",
+    Grounds.STALE: "Read it again, then decide whether you still want this.",
+    Grounds.RULE: "Change what the rule objects to, then ask again.",
+}
+"""The next step where a refusal names no better one."""
+
+
 class Refused(Exception):
     """The rules say no.
 
     `code` names the state of affairs (a stored name), `rule` the sentence of docs/governance.md,
-    `detail` is for the person who asked, `next_step` tells what they can do now.
+    `detail` is for the person who asked, `next_step` tells what they can do now; it is never empty.
     """
 
     def __init__(
@@ -36,7 +48,7 @@ class Refused(Exception):
         self.detail = detail
         self.grounds = grounds
         self.rule = rule
-        self.next_step = next_step
+        self.next_step = next_step or OTHERWISE[grounds]
         self.errors = errors
 
 
@@ -53,12 +65,18 @@ def malformed(detail: str, errors: tuple[dict[str, str], ...] = ()) -> Refused:
 
 
 def not_found(what: str, name: str) -> Refused:
-    """Nothing of that name exists in this project."""
+    """Nothing of that name exists in this project; `what` is a word like `CoSigner`."""
+    words = re.sub(r"(?<!^)(?=[A-Z])", "-", what).lower()
+    return Refused(f"No{what}", f"There is no {words} {name} in this project.", grounds=Grounds.NOT_FOUND)
+
+
+def no_project(project_id: str) -> Refused:
+    """No project has this id."""
     return Refused(
-        f"No{what}",
-        f"There is no {what.lower()} {name} in this project.",
+        "NoProject",
+        f"There is no project {project_id}.",
         grounds=Grounds.NOT_FOUND,
-        next_step="Look at the project's state for the names that exist.",
+        next_step="Look at the list of projects, or start one.",
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from domain.calendar import Calendar, calendar
 from domain.messages import Actor, Event, Happened
@@ -35,6 +36,25 @@ class Story:
     @property
     def calendar(self) -> Calendar:
         return calendar(self.project.rules.calendar)
+
+    @property
+    def today(self) -> date:
+        """The day by the project's own clock on the wall."""
+        return self.day_of(self.at)
+
+    def day_of(self, instant: datetime) -> date:
+        """The day that the instant falls on where the project is."""
+        return instant.astimezone(ZoneInfo(self.project.rules.calendar.timezone)).date()
+
+    def end_of(self, day: date) -> datetime:
+        """The instant at which this day ends where the project is."""
+        zone = ZoneInfo(self.project.rules.calendar.timezone)
+        return datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
+
+    @property
+    def ticking(self) -> datetime:
+        """From when a clock that starts now counts: on hold no time passes."""
+        return self.project.lifecycle.held_at or self.at
 
     def record(self, event: Event) -> None:
         """This happens now."""

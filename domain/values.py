@@ -1,8 +1,10 @@
 """The small words of the domain: who, how much, how long, and the bounds of each."""
 
+import re
 import unicodedata
-from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -72,23 +74,33 @@ def _not_blank(text: str) -> str:
     return text
 
 
+def _within(limit: int) -> Callable[[str], str]:
+    """Once more after normalizing, which can lengthen a text: what was accepted once is accepted again."""
+
+    def check(text: str) -> str:
+        if len(text) > limit:
+            raise ValueError(f"must have at most {limit} characters")
+        return text
+
+    return check
+
+
+def _one_line(text: str) -> str:
+    if "\n" in text or "\t" in text:
+        raise ValueError("must be one line")
+    return text
+
+
+_PLAIN_NUMBER = r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$"
+
+
 def _decimal(value: Any) -> Any:
     if isinstance(value, Decimal):
-        return value
-    if not isinstance(value, str) or len(value) > 40:
-        raise ValueError('write the number as a string, e.g. "1250.50"')
-    try:
-        return Decimal(value)
-    except InvalidOperation:
-        raise ValueError("not a decimal number") from None
-
-
-def _bounded(value: Decimal) -> Decimal:
-    if not value.is_finite():
-        raise ValueError("must be a finite number")
-    if abs(value) >= Decimal(10) ** 15 or value.as_tuple().exponent < -6:  # type: ignore[operator]
-        raise ValueError("must be below 10^15 with at most 6 decimals")
-    return value
+        value = format(value, "f")
+    if not isinstance(value, str) or not re.fullmatch(_PLAIN_NUMBER, value):
+        raise ValueError('write the number as a string below 10^15 with at most 6 decimals, e.g. "1250.50"')
+    number = Decimal(value)
+    return number if number else abs(number)  # zero has no sign
 
 
 def _aware(value: datetime) -> datetime:
@@ -97,18 +109,27 @@ def _aware(value: datetime) -> datetime:
     return value
 
 
-_NUMBER = {"type": "string", "pattern": r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$", "examples": ["1250.50"]}
+_NUMBER = {"type": "string", "pattern": _PLAIN_NUMBER, "examples": ["1250.50"]}
 
 Person = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9._-]{0,63}$")]
 """Who: the stable name of a person, e.g. `li.wei`."""
 Slug = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,39}$")]
 """A name that people give to a thing of theirs, e.g. `nps` or `M1`."""
 Line = Annotated[
-    str, StringConstraints(min_length=1, max_length=200), AfterValidator(_plain), AfterValidator(_not_blank)
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    AfterValidator(_plain),
+    AfterValidator(_one_line),
+    AfterValidator(_not_blank),
+    AfterValidator(_within(200)),
 ]
 """One line of text, 1 to 200 characters."""
 Text = Annotated[
-    str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_plain), AfterValidator(_not_blank)
+    str,
+    StringConstraints(min_length=1, max_length=4000),
+    AfterValidator(_plain),
+    AfterValidator(_not_blank),
+    AfterValidator(_within(4000)),
 ]
 """A paragraph, 1 to 4,000 characters."""
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -116,13 +137,14 @@ Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Number = Annotated[
     Decimal,
     BeforeValidator(_decimal),
-    AfterValidator(_bounded),
     PlainSerializer(lambda d: format(d, "f"), return_type=str),
     Field(json_schema_extra=_NUMBER),
 ]
 """A decimal, written as a string; |n| < 10^15, at most 6 decimals."""
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Instant = Annotated[datetime, AfterValidator(_aware)]
+Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2100, 12, 31))]
+"""A calendar day of this century; working time is countable between any two that matter."""
 BasisPoints = Annotated[int, Field(ge=0, le=100_000)]
 """Hundredths of a percent: 10,000 is 100 %."""
 Days = Annotated[int, Field(ge=0, le=3660)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from domain.clock import Clock
 from domain.project.agreement import Agreement
@@ -88,6 +89,12 @@ class Project:
         assert self.policy is not None
         return self.policy
 
+    @property
+    def today(self) -> date:
+        """The day of the latest fact, by the project's own clock on the wall."""
+        assert self.changed_at is not None
+        return self.changed_at.astimezone(ZoneInfo(self.rules.calendar.timezone)).date()
+
     def but(self, **changes: Any) -> Project:
         """This project with some fields changed."""
         return replace(self, **changes)
@@ -115,3 +122,7 @@ class Project:
 
     def open_decisions(self) -> tuple[Decision, ...]:
         return tuple(d for d in self.decisions.values() if d.is_open)
+
+    def decisions_in_play(self) -> tuple[Decision, ...]:
+        """The open ones, and the approved ones that have not taken effect."""
+        return tuple(d for d in self.decisions.values() if d.in_play)

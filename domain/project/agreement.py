@@ -19,7 +19,8 @@ from domain.notice import Notice
 from domain.project.decision import Decision, Subject
 from domain.project.kpi import Goal, Kpi
 from domain.project.lifecycle import pass_gate
-from domain.project.resolution import differing, open_about, open_decision, revise, signed_hash, when_approved
+from domain.project.resolution import check_signed, make_room, open_about, open_decision, when_approved
+from domain.project.revising import differing, revise, signed_hash
 from domain.refusals import broken, not_found, wrong_state
 from domain.template import AgreementPolicy, Kind
 from domain.values import Line, Number, Role, Stage, Text, Value
@@ -105,14 +106,23 @@ class AgreementCountered(AgreementProposed):
 
 
 class AgreementActivated(Event):
-    """Both sides have signed the same content: it is in force."""
+    """Both sides have signed the same content: it is in force. What is measured otherwise now starts anew."""
 
     en = "The KPI agreement is in force (revision {revision})"
     zh = "KPI 协议生效(第 {revision} 版)"
     revision: int
 
     def apply(self, project: Project, happened: Happened) -> Project:
-        agreement = replace(project.agreement, active=project.agreement.proposal, active_revision=self.revision)
+        before, proposal = project.agreement, project.agreement.proposal
+        assert proposal is not None
+        kept = {k.id for k in proposal.kpis if (old := before.kpi(k.id)) and old.unit == k.unit}
+        agreement = replace(
+            before,
+            active=proposal,
+            active_revision=self.revision,
+            latest={name: measured for name, measured in before.latest.items() if name in kept},
+            stale=before.stale & kept,
+        )
         return project.but(agreement=agreement)
 
     def tells(self, project: Project) -> Iterable[Notice]:
@@ -149,7 +159,7 @@ def check_agreement(content: AgreementContent, policy: AgreementPolicy, people: 
     """GL1: weights are 10,000 in sum. GL2: each category that the template demands has a KPI."""
     ids = Counter([*(k.id for k in content.kpis), *(g.id for g in content.goals)])
     if doubled := [name for name, times in ids.items() if times > 1]:
-        raise broken("GL1", "NameTwice", f"{', '.join(doubled)} is used more than once.")
+        raise broken("GL1", "NameTwice", f"{', '.join(doubled)} is used more than once.", next_step="Rename it.")
     total = sum(k.weight_bp for k in content.kpis)
     if total != 10_000:
         raise broken(
@@ -225,7 +235,12 @@ class ProposeAgreement(Command):
         changed = differing(agreement.proposal, self.content) if agreement.proposal else ()
         pending = open_about(story.project, Kind.AGREEMENT)
         if pending and not changed:
-            raise wrong_state("NothingChanged", "The proposal says exactly this already.")
+            raise wrong_state(
+                "NothingChanged",
+                f"The proposal says exactly this already: {pending.id}.",
+                next_step="Sign it, or change something.",
+            )
+        make_room(story, Kind.AGREEMENT)
         check_agreement(self.content, story.project.rules.agreement, story.project.team.members())
         self._record(story, changed if pending else None)
 
@@ -261,5 +276,6 @@ def _ask_for_signatures(story: Story, revision: int, content_hash: str) -> None:
 @when_approved(Kind.AGREEMENT)
 def activate_agreement(story: Story, decision: Decision) -> None:
     """The agreement is in force and the second gate is passed."""
+    check_signed(decision, story.project.agreement.content_hash)
     story.record(AgreementActivated(revision=decision.subject.revision))
     pass_gate(story, decision)

@@ -12,27 +12,20 @@ from typing import TYPE_CHECKING
 from domain.clock import Clock
 from domain.messages import Command, Event, Happened
 from domain.notice import Notice
-from domain.project.decision import (
-    Ballot,
-    Choice,
-    Decision,
-    Question,
-    State,
-    barred,
-    current_order,
-    eligible,
-    open_slots,
-    satisfied,
-)
+from domain.project.counting import barred, current_order, eligible, may_sign_twice, open_slots, satisfied
+from domain.project.decision import Ballot, Choice, Decision, Question, State
 from domain.project.decision_events import invite
 from domain.project.resolution import find_open, settle
-from domain.refusals import broken, not_allowed, not_found, stale, wrong_state
+from domain.refusals import Refused, broken, not_allowed, not_found, stale, wrong_state
 from domain.template import Slot
 from domain.values import BUSINESS_ROLES, Hash, Revision, Role, Slug, Text
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
+
+
+MOST_QUESTIONS = 100
 
 
 class VoteCast(Event):
@@ -102,7 +95,7 @@ class InfoRequested(Event):
 
     def tells(self, project: Project) -> Iterable[Notice]:
         decision = project.decisions[self.decision]
-        for person in dict.fromkeys([decision.requester, *decision.authors]):
+        for person in asked(project, decision):
             yield Notice(
                 person,
                 f"A question on {decision.id} waits for your answer: {self.question}",
@@ -140,6 +133,18 @@ class InfoProvided(Event):
         )
 
 
+def next_question(decision: Decision) -> str:
+    """The id of the next question. Raises Refused where there are enough."""
+    if len(decision.questions) >= MOST_QUESTIONS:
+        raise broken(
+            "DR16",
+            "AskedEnough",
+            f"{decision.id} has {MOST_QUESTIONS} questions, which is the limit.",
+            next_step="Decide on what was answered, or send it back.",
+        )
+    return f"Q-{len(decision.questions) + 1}"
+
+
 def answered(decision: Decision, question_id: str, answer: str) -> Decision:
     """The decision with one question answered."""
     questions = tuple(replace(q, answer=answer) if q.id == question_id else q for q in decision.questions)
@@ -175,8 +180,8 @@ class Vote(Command):
         if self.value is Choice.RECUSE:
             story.record(VoterRecused(decision=decision.id, person=story.person, reason=self.reason or ""))
         elif self.value is Choice.REQUEST_INFO:
-            number = len(decision.questions) + 1
-            story.record(InfoRequested(decision=decision.id, id=f"Q-{number}", question=self.reason or ""))
+            number = next_question(decision)
+            story.record(InfoRequested(decision=decision.id, id=number, question=self.reason or ""))
         else:
             self._cast(story, decision, slot)
         settle(story, decision.id)
@@ -203,7 +208,12 @@ class Vote(Command):
     def _cast(self, story: Story, decision: Decision, slot: Slot) -> None:
         before = decision.ballot(story.person, slot.name)
         if before and before.choice is self.value:
-            raise wrong_state("AlreadyVoted", f"You said {self.value} to {decision.id} before.", rule="DR2")
+            raise wrong_state(
+                "AlreadyVoted",
+                f"You said {self.value} to {decision.id} before.",
+                rule="DR2",
+                next_step="Nothing is to be done, unless you want to say something else.",
+            )
         kind = VoteChanged if before else VoteCast
         story.record(
             kind(
@@ -232,8 +242,12 @@ class AnswerInfo(Command):
         asked = next((q for q in decision.unanswered() if q.id == self.question), None)
         if asked is None:
             raise not_found("Question", self.question)
-        if story.person not in {decision.requester, *decision.authors}:
-            raise not_allowed("Whoever asked for the decision, or wrote its subject, answers.")
+        if story.person not in answerers(story.project, decision):
+            raise not_allowed(
+                f"Whoever asked for {decision.id}, wrote its subject, or the PMO answers.",
+                code="NotAsked",
+                next_step=f"Ask {decision.requester} to answer.",
+            )
         story.record(
             InfoProvided(
                 decision=decision.id,
@@ -242,6 +256,17 @@ class AnswerInfo(Command):
                 clock=_going_on(story, decision) if len(decision.unanswered()) == 1 else None,
             )
         )
+
+
+def answerers(project: Project, decision: Decision) -> tuple[str, ...]:
+    """Who may answer a voter's question: requester, authors, and the PMO, since the former may have left."""
+    return tuple(dict.fromkeys((*asked(project, decision), *project.team.holders(Role.PMO))))
+
+
+def asked(project: Project, decision: Decision) -> tuple[str, ...]:
+    """Of whom an answer is expected: requester and authors; the PMO where all of them have left."""
+    people = [p for p in dict.fromkeys((decision.requester, *decision.authors)) if p in project.team.members()]
+    return tuple(people) or project.team.holders(Role.PMO)
 
 
 def _going_on(story: Story, decision: Decision) -> Clock | None:
@@ -253,12 +278,6 @@ def _going_on(story: Story, decision: Decision) -> Clock | None:
 
 def choose_slot(story: Story, decision: Decision, wanted: str | None) -> Slot:
     """The slot in which this person signs. Raises Refused with the reason why there is none."""
-    if story.actor.on_behalf_of:
-        raise not_allowed(
-            f"{story.actor.principal} holds no delegation of {story.actor.on_behalf_of}.",
-            code="NoDelegation",
-            rule="DR7",
-        )
     if wanted is not None:
         slot = decision.slot(wanted)
         if slot is None:
@@ -267,7 +286,7 @@ def choose_slot(story: Story, decision: Decision, wanted: str | None) -> Slot:
     own = [s for s in decision.slots if decision.ballot(story.person, s.name)]
     turn = open_slots(decision, story.project.team)
     mine = [s for s in turn if story.person in eligible(decision, s, story.project.team)]
-    if own and not (mine and _may_sign_twice(story, own[0], mine[0])):
+    if own and not (mine and _twice(story, own[0], mine[0])):
         return _checked(story, decision, own[0])
     if mine:
         return _checked(story, decision, mine[0])
@@ -280,7 +299,7 @@ def _checked(story: Story, decision: Decision, slot: Slot) -> Slot:
     if not own and person not in eligible(decision, slot, team):
         raise _why_not(story, decision, (slot,))
     for other in decision.slots:
-        if other.name != slot.name and decision.ballot(person, other.name) and not _may_sign_twice(story, other, slot):
+        if other.name != slot.name and decision.ballot(person, other.name) and not _twice(story, other, slot):
             raise not_allowed(
                 f"You have signed {decision.id} in the slot {other.name}; one person fills one slot.",
                 code="OneSlotEach",
@@ -289,22 +308,29 @@ def _checked(story: Story, decision: Decision, slot: Slot) -> Slot:
             )
     order = current_order(decision, team)
     if not own and order is not None and slot.order > order:
-        raise wrong_state("NotYourTurn", f"The slot {slot.name} opens when the earlier ones are satisfied.")
+        raise wrong_state(
+            "NotYourTurn",
+            f"The slot {slot.name} of {decision.id} opens when the earlier ones are satisfied.",
+            next_step="You are told as soon as it is your turn.",
+        )
     return slot
 
 
-def _may_sign_twice(story: Story, first: Slot, second: Slot) -> bool:
-    """R3: under a live solo exception one person may sign for both sides."""
-    sides = {first.role, second.role}
-    return story.project.team.solo(story.at) and sides == {Role.PMO, Role.PRODUCT_MANAGER}
+def _twice(story: Story, first: Slot, second: Slot) -> bool:
+    return may_sign_twice(story.project.team, story.person, first, second, story.today)
 
 
-def _why_not(story: Story, decision: Decision, slots: Iterable[Slot] | None = None) -> Exception:
+def _why_not(story: Story, decision: Decision, slots: Iterable[Slot] | None = None) -> Refused:
     team, person = story.project.team, story.person
-    of_role = [s for s in slots or decision.slots if s.role in team.roles(person) or person in (s.persons or ())]
+    of_role = [s for s in slots or decision.slots if _is_meant(s, person, team.roles(person))]
     for slot in of_role:
         if person in decision.recused:
-            return not_allowed(f"You stepped aside from {decision.id}.", code="Recused", rule="DR5")
+            return not_allowed(
+                f"You stepped aside from {decision.id}.",
+                code="Recused",
+                rule="DR5",
+                next_step="The others decide; nothing is asked of you.",
+            )
         if why := barred(decision, slot, person):
             return not_allowed(
                 f"You may not sign {decision.id} in the slot {slot.name}: {person} {why}.",
@@ -313,11 +339,40 @@ def _why_not(story: Story, decision: Decision, slots: Iterable[Slot] | None = No
                 next_step="Somebody else has to fill this slot.",
             )
         if satisfied(decision, slot, team):
-            return wrong_state("SlotFilled", f"The slot {slot.name} of {decision.id} is filled.")
+            return wrong_state(
+                "SlotFilled",
+                f"The slot {slot.name} of {decision.id} is filled.",
+                next_step="Nothing is asked of you; the decision waits for its other slots.",
+            )
+        if person not in eligible(decision, slot, team):
+            return _granted_late(decision, slot, person)
     if of_role:
-        return wrong_state("NotYourTurn", f"{decision.id} waits for an earlier stage.")
+        return wrong_state(
+            "NotYourTurn",
+            f"{decision.id} waits for an earlier stage.",
+            next_step="You are told as soon as it is your turn.",
+        )
     return not_allowed(
         f"{decision.id} asks for {', '.join(sorted({s.role for s in decision.slots}))}; you are not among them.",
         code="NotEligible",
         rule="DR6",
+        next_step="A signer or the requester may ask for your signature with add-co-signer.",
+    )
+
+
+def _is_meant(slot: Slot, person: str, roles: frozenset[Role]) -> bool:
+    """Whether the slot asks for this person, as far as roles and names tell."""
+    if slot.persons is not None:
+        return person in slot.persons or bool(roles & set(slot.alternates))
+    return bool(roles & {slot.role, *slot.substitutes, *slot.alternates})
+
+
+def _granted_late(decision: Decision, slot: Slot, person: str) -> Refused:
+    """DR6: nobody gets a vote in an open decision by the hand of one other person."""
+    return not_allowed(
+        f"{person} does not count in the slot {slot.name} of {decision.id}: the role was given after it opened "
+        f"without a second person, or the slot is meant for others first.",
+        code="NotEligible",
+        rule="DR6",
+        next_step="A signer or the requester may ask for your signature with add-co-signer.",
     )

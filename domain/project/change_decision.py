@@ -20,7 +20,7 @@ from domain.project.changes import CHANGING, Assessed, ChangeState, find_undecid
 from domain.project.decision import Decision, Subject
 from domain.project.impacts import PlanImpact, ProductImpact, authority_row
 from domain.project.plan import PlanBaselined, shifted
-from domain.project.resolution import open_about, open_decision, supersede, when_approved, when_ended
+from domain.project.resolution import in_play_about, open_decision, supersede, when_approved, when_ended
 from domain.refusals import stale, wrong_state
 from domain.template import Kind
 from domain.values import Role, Slug
@@ -86,7 +86,12 @@ def apply_change(story: Story, decision: Decision) -> None:
     change = story.project.changes[decision.subject.id]
     plan = story.project.plan
     if plan.baseline is None or plan.baseline_version != decision.subject.base_plan_version:
-        raise stale("StaleBase", "The plan has moved since the change was assessed.", rule="X2")
+        raise stale(
+            "StaleBase",
+            f"The plan has moved since {change.id} was assessed.",
+            rule="X2",
+            next_step="Revoke the decision and assess the change anew.",
+        )
     assert change.plan is not None
     assert change.product is not None
     version = _new_baseline(story, change.id, change.plan.impact)
@@ -118,10 +123,11 @@ def _others_are_stale(story: Story, applied: str, base_from: int, base_to: int) 
     for other in list(story.project.changes.values()):
         if other.id == applied or not other.undecided or not (other.product or other.plan):
             continue
-        pending = open_about(story.project, Kind.CHANGE, other.id)
-        story.record(ChangeBecameStale(change=other.id, base_from=base_from, base_to=base_to))
-        if pending:
-            supersede(story, pending, f"{applied} moved the plan to version {base_to}")
+        pending = in_play_about(story.project, Kind.CHANGE, other.id)
+        why = f"{applied} moved the plan from version {base_from} to {base_to}"
+        story.record(ChangeBecameStale(change=other.id, base_from=base_from, base_to=base_to, reason=why))
+        for waiting in pending:
+            supersede(story, waiting, why)
 
 
 @when_ended(Kind.CHANGE)

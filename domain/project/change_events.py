@@ -151,13 +151,14 @@ class ChangeDecisionOpened(Event):
 
 
 class ChangeBecameStale(Event):
-    """The plan it was assessed on has moved: it has to be assessed anew (X2)."""
+    """What it was assessed on has moved: it has to be assessed anew (X2)."""
 
-    en = "{change} is stale: the plan moved from version {base_from} to {base_to}"
-    zh = "{change} 已过时:计划由第 {base_from} 版变为第 {base_to} 版"
+    en = "{change} has to be assessed anew on plan version {base_to}: {reason}"
+    zh = "{change} 须按计划第 {base_to} 版重新评估:{reason}"
     change: str
     base_from: int
     base_to: int
+    reason: str
 
     def apply(self, project: Project, happened: Happened) -> Project:
         change = replace(project.changes[self.change], state=ChangeState.STALE, product=None, plan=None, decision=None)
@@ -168,8 +169,8 @@ class ChangeBecameStale(Event):
             for person in project.team.holders(role):
                 yield Notice(
                     person,
-                    f"{project.code}: assess {self.change} again, the plan has moved.",
-                    f"{project.code}:计划已变,请重新评估 {self.change}。",
+                    f"{project.code}: assess {self.change} again: {self.reason}.",
+                    f"{project.code}:请重新评估 {self.change}:{self.reason}。",
                     self.change,
                 )
 
@@ -184,12 +185,13 @@ class _ChangeEnded(Event):
 
     def tells(self, project: Project) -> Iterable[Notice]:
         change = project.changes[self.change]
-        yield Notice(
-            change.author,
-            f"{project.code}: {change.id} is {change.state}: {change.title}",
-            f"{project.code}:{change.id} 结果为 {change.state}:{change.title}",
-            change.id,
-        )
+        if change.author in project.team.members():
+            yield Notice(
+                change.author,
+                f"{project.code}: {change.id} is {change.state}: {change.title}. Reason: {self.reason}",
+                f"{project.code}:{change.id} 结果为 {change.state}:{change.title}。原因:{self.reason}",
+                change.id,
+            )
 
 
 class ChangeApplied(_ChangeEnded):
@@ -213,6 +215,17 @@ class ChangeRejected(_ChangeEnded):
     def apply(self, project: Project, happened: Happened) -> Project:
         change = project.changes[self.change]
         return project.with_change(change.ended(ChangeState.REJECTED, self.reason, happened.at))
+
+
+class ChangeDropped(_ChangeEnded):
+    """The project was cancelled before the change had an outcome."""
+
+    en = "{change} is dropped: {reason}"
+    zh = "{change} 不再处理:{reason}"
+
+    def apply(self, project: Project, happened: Happened) -> Project:
+        change = project.changes[self.change]
+        return project.with_change(change.ended(ChangeState.DROPPED, self.reason, happened.at))
 
 
 class ChangeReopened(Event):

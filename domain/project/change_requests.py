@@ -5,7 +5,6 @@ Source: docs/governance.md, X9, X10.
 
 from __future__ import annotations
 
-from datetime import date
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -14,13 +13,18 @@ from domain.canonical import fingerprint
 from domain.messages import Command, to_data
 from domain.project.change_events import ChangeDeferred, ChangeSubmitted, ChangeTriaged, ChangeWithdrawn
 from domain.project.changes import CHANGING, ChangeState, find_change, find_undecided
-from domain.project.resolution import open_about, supersede
+from domain.project.resolution import in_play_about, supersede
 from domain.refusals import broken, not_allowed, wrong_state
 from domain.template import Kind
-from domain.values import BUSINESS_ROLES, Line, Role, Slug, Text
+from domain.values import BUSINESS_ROLES, Day, Line, Role, Slug, Text
 
 if TYPE_CHECKING:
     from domain.story import Story
+
+
+MOST_CHANGES = 500
+FREE_TO_ASK_AGAIN = frozenset({ChangeState.WITHDRAWN, ChangeState.DUPLICATE, ChangeState.DROPPED})
+"""Nobody decided on the content of these (X9)."""
 
 
 class SubmitChange(Command):
@@ -45,6 +49,8 @@ class SubmitChange(Command):
             raise wrong_state(
                 "NoBaseline", "There is no plan baseline to change yet.", next_step="Propose the plan first."
             )
+        if len(story.project.changes) >= MOST_CHANGES:
+            raise broken("X10", "TooManyChanges", f"A project keeps at most {MOST_CHANGES} changes.")
         content = {k: v for k, v in to_data(self).items() if k != "new_evidence"}
         signed = fingerprint(content).hex()
         self._check_not_again(story, signed)
@@ -57,7 +63,14 @@ class SubmitChange(Command):
             if old.content_hash != signed:
                 continue
             if old.undecided:
-                raise wrong_state("AlreadySubmitted", f"{old.id} says exactly this already.", rule="X9")
+                raise wrong_state(
+                    "AlreadySubmitted",
+                    f"{old.id} says exactly this already and is {old.state}.",
+                    rule="X9",
+                    next_step=f"Follow {old.id}.",
+                )
+            if old.state in FREE_TO_ASK_AGAIN:
+                continue
             again = story.calendar.add_days(old.closed_at or story.at, days)
             if story.at < again and self.new_evidence is None:
                 raise broken(
@@ -87,11 +100,17 @@ class TriageChange(Command):
     def decide(self, story: Story) -> None:
         change = find_undecided(story, self.change)
         if change.state is not ChangeState.SUBMITTED:
-            raise wrong_state("AlreadyTriaged", f"{change.id} is {change.state}.")
+            raise wrong_state(
+                "AlreadyTriaged",
+                f"{change.id} is {change.state} already.",
+                next_step="Withdraw, defer or decide it.",
+            )
         if self.duplicate_of is not None:
             other = find_change(story, self.duplicate_of)
             if other.id == change.id:
-                raise broken("X10", "DuplicateOfItself", "A change is not a duplicate of itself.")
+                raise broken(
+                    "X10", "DuplicateOfItself", "A change is not a duplicate of itself.", next_step="Name the other."
+                )
         fields = {n: getattr(self, n) for n in type(self).model_fields}
         story.record(ChangeTriaged(**fields))
 
@@ -103,17 +122,24 @@ class DeferChange(Command):
     stages = CHANGING
     example = {"change": "C-1", "until": "2027-01-15", "reason": "After the launch"}
     change: Slug
-    until: date
+    until: Day
     reason: Text
 
     def decide(self, story: Story) -> None:
         change = find_undecided(story, self.change)
         if change.state is ChangeState.DECIDING:
             raise wrong_state(
-                "BeingDecided", f"{change.id} is being decided.", next_step="Withdraw the decision first."
+                "BeingDecided",
+                f"{change.id} is being decided: {change.decision}.",
+                next_step="Let it be decided, withdrawn or revoked first.",
             )
-        if self.until <= story.at.date():
-            raise broken("X9", "DayOutOfRange", "The day to look at it again is to come.")
+        if self.until <= story.today:
+            raise broken(
+                "X9",
+                "DayOutOfRange",
+                "The day to look at it again must be after today.",
+                next_step="Choose a later day.",
+            )
         story.record(ChangeDeferred(change=change.id, until=self.until, reason=self.reason))
 
 
@@ -134,7 +160,7 @@ class WithdrawChange(Command):
                 code="NotTheAuthor",
                 rule="X10",
             )
-        pending = open_about(story.project, Kind.CHANGE, change.id)
+        pending = in_play_about(story.project, Kind.CHANGE, change.id)
         story.record(ChangeWithdrawn(change=change.id, reason=self.reason))
-        if pending:
-            supersede(story, pending, f"{change.id} was withdrawn")
+        for decision in pending:
+            supersede(story, decision, f"{change.id} was withdrawn")

@@ -1,7 +1,7 @@
 """Change requests: what one is and where it stands.
 
     SUBMITTED → ASSESSING → READY → DECIDING → APPLIED
-        ↘ DUPLICATE · WITHDRAWN · DEFERRED · REJECTED      READY/ASSESSING/DECIDING → STALE → ASSESSING
+        ↘ DUPLICATE · WITHDRAWN · DEFERRED · REJECTED · DROPPED      READY/ASSESSING/DECIDING → STALE → ASSESSING
 
 Source: docs/governance.md, X10.
 """
@@ -37,6 +37,8 @@ class ChangeState(StrEnum):
     DEFERRED = "DEFERRED"
     WITHDRAWN = "WITHDRAWN"
     DUPLICATE = "DUPLICATE"
+    DROPPED = "DROPPED"
+    """The project was cancelled first."""
 
 
 UNDECIDED = frozenset(
@@ -91,9 +93,15 @@ def find_change(story: Story, change_id: str) -> ChangeRequest:
 
 
 def find_undecided(story: Story, change_id: str) -> ChangeRequest:
+    """Raises Refused where there is no such change, or where it has its outcome."""
     change = find_change(story, change_id)
     if not change.undecided:
-        raise wrong_state("ChangeClosed", f"{change_id} is {change.state}.", rule="X10")
+        raise wrong_state(
+            "ChangeClosed",
+            f"{change_id} is {change.state} ({change.outcome}).",
+            rule="X10",
+            next_step="Submit another change for what is still wanted.",
+        )
     return change
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import date
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -17,19 +16,12 @@ from domain.messages import Command, Event, Happened
 from domain.notice import Notice
 from domain.project.decision import Decision, Subject
 from domain.project.lifecycle import pass_gate
-from domain.project.resolution import (
-    differing,
-    open_about,
-    open_decision,
-    revise,
-    settle_all,
-    signed_hash,
-    when_approved,
-)
-from domain.project.team import ProjectRole, check_auditor_is_apart, check_two_sides
+from domain.project.resolution import check_signed, make_room, open_about, open_decision, settle_all, when_approved
+from domain.project.revising import differing, revise, signed_hash
+from domain.project.team import ProjectRole, check_auditor_is_apart, check_can_be_repaired, check_two_sides
 from domain.refusals import broken, stale, wrong_state
 from domain.template import Kind
-from domain.values import DECIDING_ROLES, Line, Money, Person, Revision, Role, Stage, Text, Value
+from domain.values import DECIDING_ROLES, Day, Line, Money, Person, Revision, Role, Stage, Text, Value
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -62,8 +54,8 @@ class CharterContent(Value):
     assignments: Annotated[tuple[Assignment, ...], Field(min_length=3, max_length=250)]
     raci: Annotated[tuple[Raci, ...], Field(min_length=2, max_length=500)]
     budget: Money
-    starts_on: date
-    finish_by: date
+    starts_on: Day
+    finish_by: Day
     risks: Annotated[tuple[Line, ...], Field(max_length=50)] = ()
     remarks: Text | None = None
 
@@ -77,6 +69,10 @@ class CharterContent(Value):
 
     def holders(self, role: Role) -> tuple[str, ...]:
         return tuple(a.person for a in self.assignments if a.role == role)
+
+    def pairs(self) -> tuple[tuple[str, Role], ...]:
+        """Every (person, role) that the charter names."""
+        return tuple((a.person, Role(a.role)) for a in self.assignments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +119,14 @@ class CharterAdopted(Event):
     def apply(self, project: Project, happened: Happened) -> Project:
         content = project.charter.draft
         assert content is not None
-        named = [(a.person, Role(a.role)) for a in content.assignments]
+        named = content.pairs()
         team = project.team
-        for person in team.members():
-            for role in team.roles(person):
-                if (person, role) not in named:
-                    team = team.without(person, role, happened.at)
+        for grant in team.grants:
+            if grant.ended_at is None and not (grant.confirmed and (grant.person, grant.role) in named):
+                team = team.without(grant.person, grant.role, happened.at)
         for person, role in named:
             if role not in team.roles(person):
-                team = team.with_grant(person, role, happened.by, happened.at, confirmed=True)
+                team = team.with_grant(person, role, happened.by, happened.at, confirmed=True, seconded=True)
         charter = replace(project.charter, adopted=content, adopted_revision=self.revision, author=None)
         return project.but(team=team, charter=charter)
 
@@ -182,7 +177,11 @@ class DraftCharter(Command):
         signed = signed_hash(self.content, unsigned)
         changed = differing(charter.draft, self.content) if charter.draft else ()
         if charter.draft is not None and not changed:
-            raise wrong_state("NothingChanged", "The draft says exactly this already.")
+            raise wrong_state(
+                "NothingChanged",
+                "The draft of the charter says exactly this already.",
+                next_step=f"Ask for its signatures: propose-charter with revision {charter.revision}.",
+            )
         same = signed == charter.content_hash
         revision = charter.revision if same else charter.revision + 1
         story.record(CharterDrafted(revision=revision, content=self.content, content_hash=signed))
@@ -200,11 +199,19 @@ class ProposeCharter(Command):
     def decide(self, story: Story) -> None:
         charter = story.project.charter
         if charter.draft is None or charter.content_hash is None:
-            raise wrong_state("NoDraft", "There is no charter yet.", next_step="Draft it first.")
+            raise wrong_state("NoDraft", "There is no charter yet.", next_step="Draft it first: draft-charter.")
         if self.revision != charter.revision:
-            raise stale("StaleRevision", f"The charter is at revision {charter.revision}.", rule="DR8")
-        if open_about(story.project, Kind.CHARTER):
-            raise wrong_state("AlreadyProposed", "The charter is being signed already.")
+            raise stale(
+                "StaleRevision",
+                f"The charter is at revision {charter.revision}, not {self.revision}.",
+                rule="DR8",
+                next_step="Read the present revision, then propose that one.",
+            )
+        if pending := open_about(story.project, Kind.CHARTER):
+            raise wrong_state(
+                "AlreadyProposed", f"The charter is being signed already: {pending.id}.", next_step="Sign it: vote."
+            )
+        make_room(story, Kind.CHARTER)
         check_charter(story, charter.draft)
         subject = Subject(type="charter", id="charter", revision=charter.revision, content_hash=charter.content_hash)
         open_decision(
@@ -223,10 +230,10 @@ def check_charter(story: Story, content: CharterContent) -> None:
     check_raci(content.raci)
     for role in sorted(DECIDING_ROLES):
         if not content.holders(role):
-            raise broken("R1", "RoleVacant", f"Nobody is {role}.", next_step="Add the assignment.")
-    check_two_sides(story.project.team, content.holders(Role.PMO), content.holders(Role.PRODUCT_MANAGER), story.at)
-    pairs = [(a.person, Role(a.role)) for a in content.assignments]
-    check_auditor_is_apart(story.project.team, pairs)
+            raise broken("R1", "RoleVacant", f"Nobody is {role} in this charter.", next_step="Name somebody.")
+    check_two_sides(story.project.team, content.holders(Role.PMO), content.holders(Role.PRODUCT_MANAGER), story.today)
+    check_auditor_is_apart(story.project.team, content.pairs())
+    check_can_be_repaired(content.pairs())
 
 
 def check_raci(rows: Iterable[Raci]) -> None:
@@ -239,7 +246,12 @@ def check_raci(rows: Iterable[Raci]) -> None:
         accountable[row.activity] += row.letter == "A"
         responsible[row.activity] += row.letter == "R"
         if row.letter == "A" and row.role in {Role.MEMBER, Role.AUDITOR}:
-            raise broken("R2", "NotAccountable", f"{row.role} cannot be accountable for {row.activity}.")
+            raise broken(
+                "R2",
+                "NotAccountable",
+                f"{row.role} cannot be accountable for {row.activity}.",
+                next_step="Give the A to the sponsor, the PMO or the product manager.",
+            )
     for activity in activities:
         if accountable[activity] != 1 or responsible[activity] < 1:
             raise broken(
@@ -254,6 +266,10 @@ def check_raci(rows: Iterable[Raci]) -> None:
 def adopt_charter(story: Story, decision: Decision) -> None:
     """The charter is in force and the first gate is passed."""
 
+    charter = story.project.charter
+    check_signed(decision, charter.content_hash)
+    assert charter.draft is not None
+    check_charter(story, charter.draft)
     story.record(CharterAdopted(revision=decision.subject.revision))
     pass_gate(story, decision)
     settle_all(story)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
+from itertools import takewhile
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -56,7 +57,12 @@ class CheckIns:
     """The series so far."""
 
     series: Mapping[str, CheckIn] = field(default_factory=dict)
-    missed_in_a_row: int = 0
+
+    @property
+    def missed_in_a_row(self) -> int:
+        """How many of the latest ones were missed; one held late after all breaks the row."""
+        row = takewhile(lambda c: c.state in {*WAITING, CheckInState.MISSED}, reversed(list(self.series.values())))
+        return sum(c.state is CheckInState.MISSED for c in row)
 
     @property
     def current(self) -> CheckIn | None:
@@ -127,7 +133,7 @@ class CheckInHeld(Event):
             attendees=self.attendees,
             outcomes=self.outcomes,
         )
-        series = replace(project.check_ins.with_check_in(held), missed_in_a_row=0)
+        series = project.check_ins.with_check_in(held)
         return project.but(check_ins=series).with_clock(f"check-in/{self.check_in}", None)
 
 
@@ -141,7 +147,7 @@ class CheckInMissed(Event):
 
     def apply(self, project: Project, happened: Happened) -> Project:
         missed = replace(project.check_ins.series[self.check_in], state=CheckInState.MISSED)
-        series = replace(project.check_ins.with_check_in(missed), missed_in_a_row=self.in_a_row)
+        series = project.check_ins.with_check_in(missed)
         return project.but(check_ins=series).with_clock(f"check-in/{self.check_in}", None)
 
     def tells(self, project: Project) -> Iterable[Notice]:
@@ -160,9 +166,10 @@ class CheckInMissed(Event):
 def schedule_next(story: Story) -> None:
     """One check-in a cadence after the last one, in the future."""
     policy, series = story.project.rules.check_ins, story.project.check_ins.series
-    last = list(series.values())[-1].due_at if series else story.at
+    now = story.ticking
+    last = list(series.values())[-1].due_at if series else now
     due = story.calendar.add_days(last, policy.every_days)
-    while due <= story.at:
+    while due <= now:
         due = story.calendar.add_days(due, policy.every_days)
     shares = {"due": Fraction(0), "missed": Fraction(1)}
     ticking = start_clock(story.calendar, due, policy.grace_days, shares)
@@ -198,13 +205,18 @@ class HoldCheckIn(Command):
         if check_in is None:
             raise not_found("CheckIn", self.check_in)
         if check_in.state not in {*WAITING, CheckInState.MISSED}:
-            raise wrong_state("AlreadyHeld", f"{check_in.id} is {check_in.state}.")
+            raise wrong_state(
+                "AlreadyHeld",
+                f"{check_in.id} is {check_in.state}.",
+                rule="CM1",
+                next_step="Record the check-in that waits, if you have met again.",
+            )
         for role in story.project.rules.check_ins.required:
             if not set(self.attendees) & set(story.project.team.holders(role)):
                 raise broken(
                     "CM1",
                     "SideAbsent",
-                    f"Nobody of the {role} side attended.",
+                    f"Nobody of the {role} side attended {check_in.id}.",
                     next_step="Meet with both sides.",
                 )
         late = check_in.state is CheckInState.MISSED

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from domain.messages import Command, Event, Happened
 from domain.notice import Notice
-from domain.project.ballots import answered
-from domain.project.decision import Decision, Question, eligible
+from domain.project.ballots import answered, next_question
+from domain.project.counting import eligible
+from domain.project.decision import Decision, Question
 from domain.project.decision_events import invite, voters_awaited
 from domain.project.resolution import find_open
-from domain.refusals import broken, not_allowed, not_found
+from domain.refusals import broken, not_allowed, not_found, wrong_state
 from domain.template import Slot
 from domain.values import BUSINESS_ROLES, Person, Role, Slug, Text
 
@@ -94,7 +95,10 @@ def _may_sign(story: Story, decision: Decision) -> tuple[Slot, ...]:
 def check_is_party(story: Story, decision: Decision) -> None:
     if story.person != decision.requester and not _may_sign(story, decision):
         raise not_allowed(
-            f"Only whoever asked for {decision.id} or may sign it can do this.", code="NotAParty", rule="DR15"
+            f"Only whoever asked for {decision.id} or may sign it can do this.",
+            code="NotAParty",
+            rule="DR15",
+            next_step=f"Ask {decision.requester}, who asked for it.",
         )
 
 
@@ -112,7 +116,7 @@ class Consult(Command):
         check_is_party(story, decision)
         if self.person not in story.project.team.members():
             raise not_found("Member", self.person)
-        number = f"Q-{len(decision.questions) + 1}"
+        number = next_question(decision)
         story.record(ConsultAsked(decision=decision.id, id=number, person=self.person, question=self.question))
 
 
@@ -131,7 +135,12 @@ class AnswerConsult(Command):
         if asked is None or asked.to is None:
             raise not_found("Question", self.question)
         if asked.to != story.person:
-            raise not_allowed(f"{asked.to} was asked, not you.", rule="DR16")
+            raise not_allowed(
+                f"{asked.to} was asked, not you.",
+                code="NotAsked",
+                rule="DR16",
+                next_step=f"Tell {asked.to} what you think.",
+            )
         story.record(ConsultAnswered(decision=decision.id, id=asked.id, answer=self.answer))
 
 
@@ -152,4 +161,11 @@ class NudgeApprovers(Command):
                 f"{decision.id} was nudged {decision.nudges} times, which is the limit.",
                 next_step="Reminders and escalation go on by themselves.",
             )
-        story.record(ApproversNudged(decision=decision.id, people=voters_awaited(story.project, decision)))
+        people = voters_awaited(story.project, decision)
+        if not people:
+            raise wrong_state(
+                "NobodyAwaited",
+                f"{decision.id} is {decision.state} and waits for nobody's vote at present.",
+                next_step="Where it is blocked or on hold, ask the PMO to name people or to extend the deadline.",
+            )
+        story.record(ApproversNudged(decision=decision.id, people=people))

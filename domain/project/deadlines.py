@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -14,8 +15,9 @@ from pydantic import Field
 from domain.clock import Clock, start_clock
 from domain.messages import Command, Event, Happened
 from domain.notice import Notice
-from domain.project.decision import Decision, Effect, State, satisfied
-from domain.project.decision_events import closed, invite
+from domain.project.counting import satisfied
+from domain.project.decision import Decision, Effect, State
+from domain.project.decision_events import closed, invite, tell_the_end
 from domain.project.passing import when_due
 from domain.project.resolution import carry_out, clock_shares, find, find_open, follow_ending, settle
 from domain.refusals import broken, wrong_state
@@ -109,12 +111,7 @@ class DecisionExpired(Event):
 
     def tells(self, project: Project) -> Iterable[Notice]:
         decision = project.decisions[self.decision]
-        yield Notice(
-            decision.requester,
-            f"{decision.id} expired without a decision: {decision.title}",
-            f"{decision.id} 未作决定即过期:{decision.title}",
-            decision.id,
-        )
+        return tell_the_end(project, decision, decision.reason)
 
 
 class DecisionLapsed(Event):
@@ -126,6 +123,10 @@ class DecisionLapsed(Event):
 
     def apply(self, project: Project, happened: Happened) -> Project:
         return closed(project, self.decision, State.LAPSED, happened.at, "not acknowledged")
+
+    def tells(self, project: Project) -> Iterable[Notice]:
+        decision = project.decisions[self.decision]
+        return tell_the_end(project, decision, decision.reason)
 
 
 class DeadlineExtended(Event):
@@ -143,6 +144,9 @@ class DeadlineExtended(Event):
         state = State.OPEN if decision.state is State.ON_HOLD else decision.state
         extended = replace(decision, state=state, due_at=self.clock.due_at, extensions=decision.extensions + 1)
         return project.with_decision(extended).with_clock(decision.ref, self.clock)
+
+    def tells(self, project: Project) -> Iterable[Notice]:
+        return invite(project, project.decisions[self.decision])
 
 
 @when_due("decision")
@@ -188,14 +192,31 @@ class ExtendDeadline(Command):
 
     def decide(self, story: Story) -> None:
         decision = find_open(story, self.decision)
-        if not 1 <= self.days <= decision.policy.limit_days:
-            raise broken("DR10", "ExtensionTooLong", f"Extend by 1 to {decision.policy.limit_days} working days.")
+        if self.days > decision.policy.limit_days:
+            raise broken(
+                "DR10",
+                "ExtensionTooLong",
+                f"{decision.id} can be extended by 1 to {decision.policy.limit_days} working days at a time.",
+                next_step="Choose fewer days.",
+            )
         if decision.extensions >= decision.policy.max_extensions:
-            raise broken("DR10", "ExtendedEnough", f"{decision.id} was extended {decision.extensions} times already.")
+            raise broken(
+                "DR10",
+                "ExtendedEnough",
+                f"{decision.id} was extended {decision.extensions} times, which is the limit.",
+                next_step="Let it be decided, or let its requester withdraw it and ask anew.",
+            )
         if decision.unanswered():
-            raise wrong_state("ClockStopped", "A question is open: the clock stands still anyway.", rule="DR10")
-        fresh = start_clock(story.calendar, story.at, self.days, clock_shares(decision.policy))
+            raise wrong_state(
+                "ClockStopped",
+                f"A question on {decision.id} is open: its clock stands still anyway.",
+                rule="DR10",
+                next_step="Answer the question: answer-info.",
+            )
+        left = Fraction(story.calendar.between(story.at, decision.due_at), story.calendar.minutes_per_day)
+        fresh = start_clock(story.calendar, story.at, left + self.days, clock_shares(decision.policy))
         story.record(DeadlineExtended(decision=decision.id, days=self.days, reason=self.reason, clock=fresh))
+        settle(story, decision.id)
 
 
 class RetryEffect(Command):
@@ -208,5 +229,10 @@ class RetryEffect(Command):
     def decide(self, story: Story) -> None:
         decision = find(story, self.decision)
         if decision.effect is not Effect.FAILED or decision.state is not State.APPROVED:
-            raise wrong_state("NothingToRetry", f"No effect of {decision.id} has failed.", rule="DR20")
+            raise wrong_state(
+                "NothingToRetry",
+                f"{decision.id} is {decision.state}; no effect of it has failed.",
+                rule="DR20",
+                next_step="Nothing is to be done.",
+            )
         carry_out(story, decision.id)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from domain.clock import Clock
 from domain.messages import Event, Happened
 from domain.notice import Notice
-from domain.project.decision import Decision, Effect, State, Subject, eligible, open_slots
+from domain.project.counting import awaited, open_slots
+from domain.project.decision import Decision, Effect, State, Subject
 from domain.template import DecisionPolicy, Kind, Slot
 from domain.values import Role
 
@@ -24,15 +25,17 @@ if TYPE_CHECKING:
 def closed(project: Project, decision_id: str, state: State, at: datetime, reason: str | None) -> Project:
     """The project after a decision has ended in `state`: its clock stops for good."""
     decision = project.decisions[decision_id]
-    ended = replace(decision, state=state, closed_at=at, reason=reason)
+    ended = replace(decision, state=state, closed_at=at, reason=reason, effect=Effect.NONE)
     return project.with_decision(ended).with_clock(decision.ref, None)
 
 
 def voters_awaited(project: Project, decision: Decision) -> tuple[str, ...]:
-    """Who may sign now and has not said anything yet, each once."""
-    voted = {b.person for b in decision.ballots}
-    people = (p for s in open_slots(decision, project.team) for p in eligible(decision, s, project.team))
-    return tuple(dict.fromkeys(p for p in people if p not in voted))
+    """Who may sign now and has not yet, each once; nobody while it is on hold."""
+    if decision.state is State.ON_HOLD or not decision.is_open:
+        return ()
+    team, today = project.team, project.today
+    people = (p for s in open_slots(decision, team) for p in awaited(decision, s, team, today))
+    return tuple(dict.fromkeys(people))
 
 
 def invite(project: Project, decision: Decision) -> Iterable[Notice]:
@@ -69,6 +72,19 @@ class DecisionOpened(Event):
         return invite(project, project.decisions[self.decision])
 
 
+def tell_the_end(project: Project, decision: Decision, reason: str | None) -> Iterable[Notice]:
+    """The notices that say what became of a decision, to whoever asked for it or signed it."""
+    why_en, why_zh = (f" Reason: {reason}", f" 原因:{reason}") if reason else ("", "")
+    for person in dict.fromkeys([decision.requester, *(b.person for b in decision.ballots)]):
+        if person in project.team.members():
+            yield Notice(
+                person,
+                f"{decision.id} is {decision.state}: {decision.title}.{why_en}",
+                f"{decision.id} 结果为 {decision.state}:{decision.title}。{why_zh}",
+                decision.id,
+            )
+
+
 class _Ended(Event):
     """Shared by the events that end a decision for its requester to hear."""
 
@@ -78,15 +94,7 @@ class _Ended(Event):
     reason: str | None = None
 
     def tells(self, project: Project) -> Iterable[Notice]:
-        decision = project.decisions[self.decision]
-        told = dict.fromkeys([decision.requester, *(b.person for b in decision.ballots)])
-        for person in told:
-            yield Notice(
-                person,
-                f"{decision.id} is {decision.state}: {decision.title}",
-                f"{decision.id} 结果为 {decision.state}:{decision.title}",
-                decision.id,
-            )
+        return tell_the_end(project, project.decisions[self.decision], self.reason)
 
 
 class DecisionApproved(_Ended):

@@ -158,7 +158,9 @@ class SubmitEvaluation(Command):
     def decide(self, story: Story) -> None:
         side = _side_of(story)
         if side in story.project.retrospective.evaluations:
-            raise wrong_state("AlreadyEvaluated", f"The {side} side has evaluated.", rule="Z1")
+            raise wrong_state(
+                "AlreadyEvaluated", f"The {side} side has evaluated.", rule="Z1", next_step="Nothing is to be done."
+            )
         story.record(EvaluationSubmitted(side=side, scores=self.scores, comment=self.comment))
         _reveal(story)
 
@@ -174,7 +176,12 @@ class RecordMissingEvaluation(Command):
 
     def decide(self, story: Story) -> None:
         if self.side in story.project.retrospective.evaluations:
-            raise wrong_state("AlreadyEvaluated", f"The {self.side} side has evaluated.", rule="Z1")
+            raise wrong_state(
+                "AlreadyEvaluated",
+                f"The {self.side} side has evaluated.",
+                rule="Z1",
+                next_step="Nothing is to be done.",
+            )
         story.record(EvaluationMissing(side=self.side, scores=None, comment=self.reason))
         _reveal(story)
 
@@ -197,5 +204,10 @@ class ReconcileEvaluation(Command):
     def decide(self, story: Story) -> None:
         retro = story.project.retrospective
         if not retro.revealed or retro.final:
-            raise wrong_state("NothingToReconcile", "There is nothing to reconcile.", rule="Z1")
+            raise wrong_state(
+                "NothingToReconcile",
+                "The two evaluations are not revealed yet, or there is no difference left to reconcile.",
+                rule="Z1",
+                next_step="Go on once both sides have evaluated.",
+            )
         story.record(EvaluationReconciled(outcome=self.outcome))

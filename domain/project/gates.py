@@ -13,9 +13,9 @@ from pydantic import Field
 from domain.canonical import fingerprint
 from domain.messages import Command, Event, Happened, to_data
 from domain.project.changes import undecided_changes
-from domain.project.decision import Decision, Effect, State, Subject
-from domain.project.lifecycle import pass_gate
-from domain.project.resolution import open_about, open_decision, supersede, when_approved
+from domain.project.decision import Decision, Subject
+from domain.project.lifecycle import check_not_signed, pass_gate
+from domain.project.resolution import make_room, open_about, open_decision, supersede, when_approved
 from domain.refusals import Refused, broken, wrong_state
 from domain.template import Kind
 from domain.values import DECIDING_ROLES, Line, Role, Stage, Text
@@ -52,7 +52,9 @@ class ProposeCompletion(Command):
 
     def decide(self, story: Story) -> None:
         if story.project.plan.baseline is None:
-            raise broken("P2", "NoBaseline", "There is no plan baseline.", next_step="Propose and sign the plan.")
+            raise broken(
+                "P2", "NoBaseline", "There is no plan baseline.", next_step="Propose and sign the plan: propose-plan."
+            )
         propose(story, Kind.COMPLETION, f"Completion of {story.project.code}", self)
 
 
@@ -66,13 +68,7 @@ class ProposeAcceptance(Command):
     reconciliation: Text
 
     def decide(self, story: Story) -> None:
-        if waiting := undecided_changes(story.project):
-            raise broken(
-                "Z3",
-                "ChangesUndecided",
-                f"{', '.join(waiting)} still wait for an outcome.",
-                next_step="Decide, defer or withdraw them.",
-            )
+        check_changes_are_settled(story.project)
         propose(story, Kind.ACCEPTANCE, f"Acceptance of {story.project.code}", self)
 
 
@@ -96,6 +92,7 @@ class ProposeClosing(Command):
     no_lessons_because: Text | None = None
 
     def decide(self, story: Story) -> None:
+        check_not_signed(story.project)
         if failing := closing_obstacles(story.project, self.no_lessons_because):
             rule, detail = failing[0]
             raise Refused(
@@ -114,28 +111,35 @@ class ProposeClosing(Command):
 def closing_obstacles(project: Project, no_lessons_because: str | None) -> list[tuple[str, str]]:
     """The closing rules that do not hold yet, with what to do about each."""
     retro = project.retrospective
-    open_ones = [d.id for d in project.open_decisions() if d.kind is not Kind.CLOSING]
-    unfinished = [d.id for d in project.decisions.values() if _effect_open(d)]
+    others = [d.id for d in project.decisions_in_play() if d.kind is not Kind.CLOSING]
     validated = any(lesson.validated_by for lesson in retro.lessons.values())
     rules = (
         ("Z1", retro.final, "Both sides evaluate, and large differences are reconciled."),
-        ("Z3", not open_ones and not unfinished, f"Settle {', '.join(open_ones + unfinished)} first."),
+        ("Z3", not others, f"Settle {', '.join(others)} first."),
         ("Z9", validated or bool(no_lessons_because), "Confirm a lesson, or say why there is none."),
     )
     return [(rule, todo) for rule, holds, todo in rules if not holds]
 
 
-def _effect_open(decision: Decision) -> bool:
-    return decision.state is State.APPROVED and decision.effect in {Effect.PENDING, Effect.FAILED}
+def check_changes_are_settled(project: Project) -> None:
+    """Z3: no change waits for an outcome."""
+    if waiting := undecided_changes(project):
+        raise broken(
+            "Z3",
+            "ChangesUndecided",
+            f"{', '.join(waiting)} still wait for an outcome.",
+            next_step="Decide, defer or withdraw them.",
+        )
 
 
 def propose(story: Story, kind: Kind, title: str, command: Command) -> None:
     """Open a gate's decision on exactly what the command says; a new text supersedes the open one."""
+    make_room(story, kind)
     revision = 1 + sum(d.kind is kind for d in story.project.decisions.values())
     subject = Subject.of(kind, kind.lower(), to_data(command), revision=revision)
     pending = open_about(story.project, kind)
     if pending and pending.subject.content_hash == subject.content_hash:
-        raise wrong_state("AlreadyProposed", f"{pending.id} asks for exactly this already.")
+        raise wrong_state("AlreadyProposed", f"{pending.id} asks for exactly this already.", next_step="Sign it: vote.")
     if pending:
         supersede(story, pending, "it was proposed anew")
     open_decision(story, kind, title, subject, authors=[story.person], last_editor=story.person)
@@ -150,12 +154,13 @@ def complete(story: Story, decision: Decision) -> None:
 @when_approved(Kind.ACCEPTANCE)
 def accept(story: Story, decision: Decision) -> None:
     """The gate behind change review is passed, unless a change came up meanwhile."""
-    if waiting := undecided_changes(story.project):
-        raise broken("Z3", "ChangesUndecided", f"{', '.join(waiting)} came up meanwhile.")
+    check_changes_are_settled(story.project)
     pass_gate(story, decision)
 
 
 @when_approved(Kind.CLOSING)
 def sign_closing(story: Story, decision: Decision) -> None:
-    """The closing is signed; the lifecycle closes the project."""
+    """The closing is signed: nothing else is decided any more, and the lifecycle closes the project."""
+    for other in story.project.decisions_in_play():
+        supersede(story, other, f"the closing was signed by {decision.id}")
     pass_gate(story, decision)

@@ -6,6 +6,7 @@ Source: docs/governance.md, P5.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from domain.clock import Clock
@@ -43,6 +44,10 @@ class ProjectResumed(Event):
 
     def apply(self, project: Project, happened: Happened) -> Project:
         after = project.but(clocks={**project.clocks, **self.clocks})
+        current = after.check_ins.current
+        if current and (moved := self.clocks.get(f"check-in/{current.id}")):
+            due = next((m.at for m in moved.marks if m.name == "due"), current.due_at)
+            after = after.but(check_ins=after.check_ins.with_check_in(replace(current, due_at=due)))
         for decision in after.open_decisions():
             if moved := self.clocks.get(decision.ref):
                 after = after.with_decision(decision.due(moved.due_at))
@@ -74,7 +79,7 @@ class ResumeProject(Command):
     def decide(self, story: Story) -> None:
         held_at = story.project.lifecycle.held_at
         if held_at is None:
-            raise wrong_state("NotOnHold", "The project is not on hold.")
+            raise wrong_state("NotOnHold", "The project is not on hold.", rule="P5", next_step="Nothing is to be done.")
         running = {ref: c for ref, c in story.project.clocks.items() if c.paused_at is None}
         moved = {ref: c.resumed(story.calendar, held_at, story.at) for ref, c in running.items()}
         story.record(ProjectResumed(clocks=moved))

@@ -15,7 +15,7 @@ from pydantic import Field
 from domain.calendar import Calendar
 from domain.project.plan import PlanContent
 from domain.template import AuthorityRow
-from domain.values import Money, Number, Slug, Text, Value
+from domain.values import Day, Money, Number, Slug, Text, Value
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -40,7 +40,7 @@ class MilestoneShift(Value):
     """A milestone with its new day."""
 
     milestone: Slug
-    due: date
+    due: Day
 
 
 class PlanImpact(Value):

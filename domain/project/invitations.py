@@ -132,7 +132,7 @@ class StartStageClock(Command):
             return
         policy = story.project.rules.stages[life.stage]
         shares = reminders(policy.remind_percent)
-        running = start_clock(story.calendar, story.at, policy.limit_days, shares)
+        running = start_clock(story.calendar, story.ticking, policy.limit_days, shares)
         story.record(StageClockStarted(stage=life.stage, visit=life.visit, due_at=running.due_at, clock=running))
 
 

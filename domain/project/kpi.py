@@ -7,7 +7,7 @@ they are rounded (half-even, 4 places) only where they are shown. Division by ze
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Literal
 
@@ -54,6 +54,8 @@ class Kpi(Value):
         if self.direction == "band":
             if self.band_low is None or self.band_high is None or self.band_low >= self.band_high:
                 raise ValueError("a band needs band_low below band_high")
+        elif self.tolerance < 0:
+            raise ValueError("a tolerance is not below zero")
         elif self.direction in {"up", "down"} and self.target == self.baseline:
             raise ValueError("target equals baseline: use the direction `maintain`")
         return self
@@ -93,5 +95,5 @@ def shown(rate: Fraction | NotApplicable) -> str:
     """A rate to 4 places, or `N/A (reason)`."""
     if isinstance(rate, NotApplicable):
         return f"N/A ({rate.reason})"
-    exact = Decimal(rate.numerator) / Decimal(rate.denominator)
-    return str(exact.quantize(Decimal("0.0001"), rounding=ROUND_HALF_EVEN))
+    ten_thousandths = round(rate * 10_000)  # half to even, exact
+    return format(Decimal(ten_thousandths).scaleb(-4), "f")

@@ -70,7 +70,9 @@ class CaptureLesson(Command):
     def decide(self, story: Story) -> None:
         lessons = story.project.retrospective.lessons
         if len(lessons) >= 500:
-            raise broken("Z9", "TooManyLessons", "A project keeps at most 500 lessons.")
+            raise broken(
+                "Z9", "TooManyLessons", "A project keeps at most 500 lessons.", next_step="Confirm those that matter."
+            )
         number = f"L-{len(lessons) + 1}"
         story.record(LessonCaptured(lesson=number, text=self.text, evidence=self.evidence))
 
@@ -87,7 +89,16 @@ class ValidateLesson(Command):
         if lesson is None:
             raise not_found("Lesson", self.lesson)
         if lesson.validated_by:
-            raise wrong_state("AlreadyValidated", f"{lesson.id} is confirmed.")
+            raise wrong_state(
+                "AlreadyValidated",
+                f"{lesson.id} is confirmed by {lesson.validated_by} already.",
+                next_step="Nothing is to be done.",
+            )
         if lesson.by == story.person:
-            raise not_allowed("Somebody else confirms your lesson.", code="OwnLesson", rule="Z9")
+            raise not_allowed(
+                f"You wrote {lesson.id}; somebody else confirms it.",
+                code="OwnLesson",
+                rule="Z9",
+                next_step="Ask the PMO or the product manager.",
+            )
         story.record(LessonValidated(lesson=lesson.id))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from domain.messages import Command, Event, Happened
 from domain.notice import Notice
 from domain.project.decision import Decision
+from domain.project.resolution import in_play_about, supersede
 from domain.refusals import wrong_state
 from domain.template import Kind
 from domain.values import Role, Stage
@@ -83,7 +84,13 @@ def pass_gate(story: Story, decision: Decision) -> None:
     """The gate of the present stage is passed: the next stage begins (the last one is left by closing)."""
     stage = GATES[decision.kind]
     if story.project.stage is not stage:
-        raise wrong_state("OtherStage", f"The project is in {story.project.stage}, not in {stage}.", rule="P1")
+        raise wrong_state(
+            "OtherStage",
+            f"{decision.id} decides the gate behind {stage}; the project is in {story.project.stage}.",
+            rule="P1",
+        )
+    for other in in_play_about(story.project, Kind.RECYCLE):
+        supersede(story, other, f"the project has left {stage} by {decision.id}")
     story.record(GatePassed(stage=stage, outcome="GO", decision=decision.id, to=stage.next))
     if stage is not Stage.RETROSPECTIVE:
         enter(story, stage.next)
@@ -91,6 +98,17 @@ def pass_gate(story: Story, decision: Decision) -> None:
 
 def enter(story: Story, stage: Stage) -> None:
     story.record(StageEntered(stage=stage, visit=story.project.lifecycle.visit + 1))
+
+
+def check_not_signed(project: Project) -> None:
+    """Z10: once the closing is signed, the way of the project is decided."""
+    if project.lifecycle.closing_approved:
+        raise wrong_state(
+            "ClosingSigned",
+            f"The closing of {project.code} is signed; it closes by itself.",
+            rule="Z10",
+            next_step="Nothing is to be done.",
+        )
 
 
 class CloseProject(Command):
@@ -102,6 +120,11 @@ class CloseProject(Command):
 
     def decide(self, story: Story) -> None:
         if not story.project.lifecycle.closing_approved:
-            raise wrong_state("ClosingNotSigned", "The closing is not signed.", rule="Z10")
+            raise wrong_state(
+                "ClosingNotSigned",
+                "The closing is not signed by the PMO, the product manager and the sponsor.",
+                rule="Z10",
+                next_step="Propose the closing and sign it.",
+            )
         ending: Literal["completed", "cancelled"] = "cancelled" if story.project.lifecycle.cancelling else "completed"
         story.record(ProjectClosed(code=story.project.code, ending=ending))

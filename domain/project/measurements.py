@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from domain.project.agreement import Measurement
 from domain.project.kpi import Kpi
 from domain.project.passing import when_due
 from domain.refusals import broken, not_allowed, not_found
-from domain.values import BUSINESS_ROLES, Line, Number, Role, Slug, Stage, Text
+from domain.values import BUSINESS_ROLES, Day, Line, Number, Role, Slug, Stage, Text
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -82,7 +82,8 @@ class KpiBecameStale(Event):
         return project.but(agreement=agreement).with_clock(f"kpi/{self.kpi}", None)
 
     def tells(self, project: Project) -> Iterable[Notice]:
-        for person in dict.fromkeys([self.owner, *project.team.holders(Role.PMO)]):
+        people = [p for p in [self.owner] if p in project.team.members()]
+        for person in dict.fromkeys([*people, *project.team.holders(Role.PMO)]):
             yield Notice(
                 person,
                 f"{project.code}: measure {self.kpi}, its value is stale.",
@@ -105,7 +106,7 @@ class RecordMeasurement(Command):
     }
     kpi: Slug
     value: Number
-    effective_on: date
+    effective_on: Day
     source: Line
     evidence: Text
     corrects: Slug | None = None
@@ -116,31 +117,48 @@ class RecordMeasurement(Command):
         if kpi is None:
             raise not_found("Kpi", self.kpi)
         if story.person != kpi.owner and Role.PMO not in story.project.team.roles(story.person):
-            raise not_allowed(f"{kpi.owner}, who owns {kpi.id}, or the PMO measures it.", rule="GL6")
+            raise not_allowed(
+                f"{kpi.owner}, who owns {kpi.id}, or the PMO measures it.",
+                code="NotTheOwner",
+                rule="GL6",
+                next_step=f"Send your figure to {kpi.owner}.",
+            )
         self._check_day(story)
-        fresh = None
-        if story.project.stage is Stage.EXECUTION:
-            fresh = _watch(story, kpi)
+        watched = story.project.stage is Stage.EXECUTION
+        fresh = _watch(story, kpi, self._counts_from(story)) if watched else None
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         number = f"ME-{story.project.agreement.measured + 1}"
         story.record(KpiMeasured(measurement=number, clock=fresh, **fields))
 
+    def _counts_from(self, story: Story) -> datetime:
+        """The end of the day it was measured, or of a later one measured before; never later than now."""
+        latest = story.project.agreement.latest.get(self.kpi)
+        newer = latest and latest.id != self.corrects and latest.effective_on > self.effective_on
+        day = latest.effective_on if latest and newer else self.effective_on
+        return min(story.at, story.end_of(day))
+
     def _check_day(self, story: Story) -> None:
         started = story.project.started_at
-        if self.effective_on > story.at.date() or (started and self.effective_on < started.date()):
-            raise broken("GL7", "DayOutOfRange", "The day is before the project's start or still to come.")
+        assert started is not None
+        if not story.day_of(started) <= self.effective_on <= story.today:
+            raise broken(
+                "GL7",
+                "DayOutOfRange",
+                f"{self.effective_on} is before the project's start on {story.day_of(started)} or still to come.",
+                next_step="Name the day on which it was measured.",
+            )
         if self.corrects is None:
             return
         latest = story.project.agreement.latest.get(self.kpi)
         if latest is None or latest.id != self.corrects:
             raise not_found("Measurement", self.corrects)
         if self.reason is None:
-            raise broken("GL7", "ReasonMissing", "A correction needs a reason.")
+            raise broken("GL7", "ReasonMissing", "A correction needs a reason.", next_step="Add `reason`.")
 
 
-def _watch(story: Story, kpi: Kpi) -> Clock:
+def _watch(story: Story, kpi: Kpi, since: datetime) -> Clock:
     days = kpi.frequency_days + kpi.grace_days
-    return start_clock(story.calendar, story.at, days, {"stale": Fraction(1)})
+    return start_clock(story.calendar, since, days, {"stale": Fraction(1)})
 
 
 class WatchKpis(Command):
@@ -159,7 +177,7 @@ class WatchKpis(Command):
             if f"kpi/{k.id}" not in story.project.clocks and k.id not in agreement.stale
         ]
         if fresh:
-            clocks = {f"kpi/{k.id}": _watch(story, k) for k in fresh}
+            clocks = {f"kpi/{k.id}": _watch(story, k, story.ticking) for k in fresh}
             story.record(KpiClocksStarted(kpis=tuple(k.id for k in fresh), clocks=clocks))
 
 

@@ -49,6 +49,7 @@ class PassTime(Command):
 
     roles = frozenset({Role.SYSTEM})
     stages = EVERY_STAGE
+    while_held = True
     example = {"now": "2026-03-02T01:00:00Z"}
     now: Instant
 

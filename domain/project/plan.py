@@ -10,15 +10,16 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.messages import Command, Event, Happened
 from domain.notice import Notice
 from domain.project.decision import Decision, Subject
-from domain.project.resolution import differing, open_about, open_decision, revise, signed_hash, when_approved
+from domain.project.resolution import check_signed, make_room, open_about, open_decision, when_approved
+from domain.project.revising import differing, revise, signed_hash
 from domain.refusals import broken, wrong_state
 from domain.template import Kind
-from domain.values import Line, Money, Role, Slug, Stage, Text, Value
+from domain.values import Day, Line, Money, Role, Slug, Stage, Text, Value
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -30,7 +31,7 @@ class Milestone(Value):
 
     id: Slug
     name: Line
-    due: date
+    due: Day
 
 
 class PlanContent(Value):
@@ -39,6 +40,12 @@ class PlanContent(Value):
     milestones: Annotated[tuple[Milestone, ...], Field(min_length=1, max_length=200)]
     budget: Money
     remarks: Text | None = None
+
+    @model_validator(mode="after")
+    def _costs_something(self) -> PlanContent:
+        if self.budget.amount <= 0:
+            raise ValueError("the budget must be above zero")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +131,15 @@ class ProposePlan(Command):
                 next_step='Submit a change, e.g. submit-change {"title": "Adjust the plan", …}.',
             )
         self._check(story)
+        make_room(story, Kind.BASELINE)
         changed = differing(plan.proposal, self.content) if plan.proposal else ()
         pending = open_about(story.project, Kind.BASELINE)
         if pending and not changed:
-            raise wrong_state("NothingChanged", "The proposal says exactly this already.")
+            raise wrong_state(
+                "NothingChanged",
+                f"The proposal says exactly this already: {pending.id}.",
+                next_step="Sign it, or change something.",
+            )
         signed = signed_hash(self.content, story.project.rules.decisions[Kind.BASELINE].non_material)
         same = pending is not None and signed == plan.content_hash
         version = plan.version if same else plan.version + 1
@@ -139,12 +151,17 @@ class ProposePlan(Command):
     def _check(self, story: Story) -> None:
         ids = [m.id for m in self.content.milestones]
         if len(set(ids)) != len(ids):
-            raise broken("S4", "NameTwice", "Milestone ids must differ.")
+            raise broken("S4", "NameTwice", "Milestone ids must differ.", next_step="Rename one.")
         charter = story.project.charter.adopted
         if charter is None:
             return
         if self.content.budget.currency != charter.budget.currency:
-            raise broken("S4", "OtherCurrency", f"The charter's budget is in {charter.budget.currency}.")
+            raise broken(
+                "S4",
+                "OtherCurrency",
+                f"The charter's budget is in {charter.budget.currency}, the plan's in {self.content.budget.currency}.",
+                next_step=f"Write the plan's budget in {charter.budget.currency}.",
+            )
         if self.content.budget.amount > charter.budget.amount:
             raise broken(
                 "S4",
@@ -169,6 +186,7 @@ class ProposePlan(Command):
 def baseline_plan(story: Story, decision: Decision) -> None:
     """The signed version is the baseline."""
     content = story.project.plan.proposal
+    check_signed(decision, story.project.plan.content_hash)
     assert content is not None
     story.record(PlanBaselined(version=decision.subject.revision, content=content, source=decision.id))
 

@@ -9,19 +9,9 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from domain.canonical import fingerprint
 from domain.clock import reminders, start_clock
-from domain.messages import to_data
-from domain.project.decision import (
-    Decision,
-    State,
-    Subject,
-    approved,
-    can_be_staffed,
-    can_still_pass,
-    open_slots,
-    vetoed,
-)
+from domain.project.counting import approved, can_still_pass, unstaffed, vetoed
+from domain.project.decision import Decision, Effect, State, Subject
 from domain.project.decision_events import (
     DecisionApproved,
     DecisionBlocked,
@@ -31,11 +21,10 @@ from domain.project.decision_events import (
     DecisionRejected,
     DecisionSuperseded,
     DecisionUnblocked,
-    SubjectAnnotated,
 )
-from domain.refusals import not_found, wrong_state
+from domain.refusals import not_found, stale, wrong_state
 from domain.template import DecisionPolicy, Kind, OnTimeout, Slot
-from domain.values import Money, Value
+from domain.values import Money
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -150,17 +139,17 @@ def open_decision(
 
 
 def settle(story: Story, decision_id: str) -> None:
-    """Look what the decision amounts to now, and record it."""
+    """Look what the decision amounts to now, and record it. On hold nothing moves."""
     decision, team = story.project.decisions[decision_id], story.project.team
-    if not decision.is_open:
+    if not decision.is_open or decision.state is State.ON_HOLD:
         return
     if approved(decision, team):
         _approve(story, decision)
     elif vetoed(decision):
         _reject(story, decision, "a veto was cast")
-    elif not can_be_staffed(decision, team, story.at):
-        _block(story, decision)
-    elif not can_still_pass(decision, team, story.at):
+    elif slots := unstaffed(decision, team, story.today):
+        _block(story, decision, slots)
+    elif not can_still_pass(decision, team, story.today):
         _reject(story, decision, "the approvals needed can no longer be reached")
     elif decision.state is State.BLOCKED:
         story.record(DecisionUnblocked(decision=decision_id))
@@ -186,10 +175,9 @@ def _reject(story: Story, decision: Decision, why: str) -> None:
     follow_ending(story, decision.id)
 
 
-def _block(story: Story, decision: Decision) -> None:
+def _block(story: Story, decision: Decision, slots: tuple[str, ...]) -> None:
     if decision.state is not State.BLOCKED:
-        waiting = tuple(s.name for s in open_slots(decision, story.project.team))
-        story.record(DecisionBlocked(decision=decision.id, slots=waiting))
+        story.record(DecisionBlocked(decision=decision.id, slots=slots))
 
 
 def carry_out(story: Story, decision_id: str) -> None:
@@ -213,37 +201,44 @@ def follow_ending(story: Story, decision_id: str) -> None:
 
 
 def supersede(story: Story, decision: Decision, why: str, changed: Iterable[str] = ()) -> None:
-    """End an open decision whose subject has changed; votes are void."""
+    """End a decision in play whose subject has changed or is gone; votes are void, no effect will come of it."""
     story.record(DecisionSuperseded(decision=decision.id, reason=why, changed=tuple(changed)))
     follow_ending(story, decision.id)
 
 
 def open_about(project: Project, kind: Kind, subject_id: str | None = None) -> Decision | None:
     """The open decision of this kind (about this subject), if there is one."""
-    fits = (
-        d for d in project.open_decisions() if d.kind is kind and (subject_id is None or d.subject.id == subject_id)
+    return next((d for d in in_play_about(project, kind, subject_id) if d.is_open), None)
+
+
+def in_play_about(project: Project, kind: Kind, subject_id: str | None = None) -> tuple[Decision, ...]:
+    """The decisions of this kind (about this subject) of which something can still come."""
+    return tuple(
+        d for d in project.decisions_in_play() if d.kind is kind and (subject_id is None or d.subject.id == subject_id)
     )
-    return next(fits, None)
 
 
-def signed_hash(content: Value, unsigned: Iterable[str]) -> str:
-    """SHA-256 of the fields that are signed: what a vote is bound to (DR8)."""
-    kept = {name: value for name, value in to_data(content).items() if name not in set(unsigned)}
-    return fingerprint(kept).hex()
+def make_room(story: Story, kind: Kind, subject_id: str | None = None) -> None:
+    """Before something is asked anew: what was approved and waits for its day stands in the way (DR20);
+    an approval that could not take effect makes room for the new one."""
+    for decision in in_play_about(story.project, kind, subject_id):
+        if decision.effect is Effect.PENDING:
+            raise wrong_state(
+                "EffectPending",
+                f"{decision.id} is approved and takes effect soon: {decision.title}",
+                rule="DR20",
+                next_step="Wait for it, or let somebody who approved it revoke it: revoke-decision.",
+            )
+        if decision.effect is Effect.FAILED:
+            supersede(story, decision, "it could not take effect and was asked for anew")
 
 
-def differing(before: Value, after: Value) -> tuple[str, ...]:
-    """The names of the fields that differ."""
-    old, new = to_data(before), to_data(after)
-    return tuple(name for name in new if new[name] != old.get(name))
-
-
-def revise(story: Story, kind: Kind, subject_id: str, changed: tuple[str, ...], *, same: bool) -> None:
-    """DR9: what is being signed was edited. Signed fields: votes are void; others: noted, votes stand."""
-    decision = open_about(story.project, kind, subject_id)
-    if decision is None:
-        return
-    if same:
-        story.record(SubjectAnnotated(decision=decision.id, changed=changed))
-    else:
-        supersede(story, decision, f"the {subject_id} was edited: {', '.join(changed)}", changed)
+def check_signed(decision: Decision, content_hash: str | None) -> None:
+    """DR8 once more before the effect: what is carried out is what was signed."""
+    if decision.subject.content_hash != content_hash:
+        raise stale(
+            "StaleSubject",
+            f"{decision.id} approved other content than what stands there now.",
+            rule="DR8",
+            next_step="Ask for a decision on the present content.",
+        )

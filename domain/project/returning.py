@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from domain.messages import Command, Event, Happened
 from domain.notice import Notice
-from domain.project.decision import Decision, Effect, State, eligible, open_slots
-from domain.project.decision_events import closed, invite
+from domain.project.ballots import asked
+from domain.project.counting import eligible, open_slots
+from domain.project.decision import Choice, Decision, State
+from domain.project.decision_events import closed, invite, tell_the_end
 from domain.project.resolution import find, find_open, follow_ending, settle
 from domain.refusals import broken, not_allowed, not_found, wrong_state
 from domain.values import BUSINESS_ROLES, Slug, Text
@@ -32,6 +34,9 @@ class DecisionWithdrawn(Event):
 
     def apply(self, project: Project, happened: Happened) -> Project:
         return closed(project, self.decision, State.WITHDRAWN, happened.at, self.reason)
+
+    def tells(self, project: Project) -> Iterable[Notice]:
+        return tell_the_end(project, project.decisions[self.decision], self.reason)
 
 
 class DecisionReturned(Event):
@@ -57,11 +62,11 @@ class DecisionReturned(Event):
         if self.to_order is not None:
             yield from invite(project, decision)
             return
-        for person in dict.fromkeys([decision.requester, *decision.authors]):
+        for person in asked(project, decision):
             yield Notice(
                 person,
-                f"{decision.id} was sent back: {self.reason}",
-                f"{decision.id} 被退回:{self.reason}",
+                f"{decision.id} was sent back to you: {decision.title}. Reason: {self.reason}",
+                f"{decision.id} 被退回给你:{decision.title}。原因:{self.reason}",
                 decision.id,
             )
 
@@ -75,8 +80,10 @@ class DecisionRevoked(Event):
     reason: str
 
     def apply(self, project: Project, happened: Happened) -> Project:
-        after = closed(project, self.decision, State.REVOKED, happened.at, self.reason)
-        return after.with_decision(replace(after.decisions[self.decision], effect=Effect.NONE))
+        return closed(project, self.decision, State.REVOKED, happened.at, self.reason)
+
+    def tells(self, project: Project) -> Iterable[Notice]:
+        return tell_the_end(project, project.decisions[self.decision], self.reason)
 
 
 class WithdrawDecision(Command):
@@ -115,7 +122,12 @@ class SendBack(Command):
         decision = find_open(story, self.decision)
         turn = open_slots(decision, story.project.team)
         if not any(story.person in eligible(decision, s, story.project.team) for s in turn):
-            raise not_allowed("Whoever may sign now may send it back.", code="NotASigner", rule="DR16")
+            raise not_allowed(
+                f"Only whoever may sign {decision.id} now may send it back.",
+                code="NotASigner",
+                rule="DR16",
+                next_step="If you asked for it, withdraw it: withdraw-decision.",
+            )
         target = self._target(decision, turn[0].order)
         story.record(
             DecisionReturned(
@@ -137,7 +149,12 @@ class SendBack(Command):
         if slot is None:
             raise not_found("Slot", self.to_slot)
         if slot.order >= order:
-            raise broken("DR16", "NotEarlier", f"The slot {slot.name} is not of an earlier stage.")
+            raise broken(
+                "DR16",
+                "NotEarlier",
+                f"The slot {slot.name} is not of an earlier stage of this decision.",
+                next_step="Name a slot that was signed earlier, or leave `to_slot` out: the author gets it back.",
+            )
         return slot.order
 
 
@@ -158,7 +175,12 @@ class RevokeDecision(Command):
                 rule="DR17",
                 next_step="What took effect is changed by a new decision.",
             )
-        if not any(b.person == story.person for b in decision.ballots):
-            raise not_allowed("Only those who voted may revoke.", code="NotAVoter", rule="DR17")
+        if not any(b.person == story.person and b.choice is Choice.APPROVE for b in decision.ballots):
+            raise not_allowed(
+                f"Only those who approved {decision.id} may revoke it.",
+                code="NotAVoter",
+                rule="DR17",
+                next_step="Ask one of them.",
+            )
         story.record(DecisionRevoked(decision=decision.id, reason=self.reason))
         follow_ending(story, decision.id)

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 from domain.messages import Command
 from domain.project.resolution import settle_all
 from domain.project.team import (
+    ASSIGNING_ROLES,
     ProjectRole,
     RoleAssigned,
     RoleConfirmed,
     RoleEnded,
     SoloExceptionGranted,
     check_auditor_is_apart,
+    check_can_be_repaired,
     check_two_sides,
 )
 from domain.refusals import broken, not_allowed, not_found, wrong_state
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 class AssignRole(Command):
     """Give a person a role. One with decision rights is in force once a second person confirms it (R6)."""
 
-    roles = frozenset({Role.PMO, Role.SPONSOR})
+    roles = ASSIGNING_ROLES
     while_held = True
     example = {"person": "chen.yu", "role": "MEMBER", "reason": "Joins as test lead"}
     person: Person
@@ -39,11 +41,14 @@ class AssignRole(Command):
     def decide(self, story: Story) -> None:
         team, role = story.project.team, Role(self.role)
         if role in team.roles(self.person):
-            raise wrong_state("AlreadyHeld", f"{self.person} is already {role}.")
-        if any(
-            g.person == self.person and g.role is role and not g.confirmed and g.ended_at is None for g in team.grants
-        ):
-            raise wrong_state("AlreadyAssigned", f"{self.person} as {role} already waits for confirmation.")
+            raise wrong_state("AlreadyHeld", f"{self.person} is {role} already.", next_step="Nothing is to be done.")
+        if team.pending(self.person, role):
+            raise wrong_state(
+                "AlreadyAssigned",
+                f"{self.person} as {role} waits for confirmation already.",
+                rule="R6",
+                next_step="Ask a second sponsor, PMO or product manager to confirm it: confirm-role.",
+            )
         check_auditor_is_apart(team, [(self.person, role)])
         story.record(
             RoleAssigned(
@@ -84,16 +89,19 @@ class ConfirmRole(Command):
                 team,
                 team.holders(Role.PMO) + extra.get(Role.PMO, ()),
                 team.holders(Role.PRODUCT_MANAGER) + extra.get(Role.PRODUCT_MANAGER, ()),
-                story.at,
+                story.today,
             )
         story.record(RoleConfirmed(grant=grant.id, person=grant.person, role=grant.role))
         settle_all(story)
 
 
 class EndRole(Command):
-    """End a person's role. Slots that nobody can fill any more become blocked, visibly (R5)."""
+    """End a person's role, or take back one that waits for confirmation (R5).
 
-    roles = frozenset({Role.PMO, Role.SPONSOR})
+    Slots that nobody can fill any more become blocked, visibly.
+    """
+
+    roles = ASSIGNING_ROLES
     while_held = True
     example = {"person": "chen.yu", "role": "MEMBER", "reason": "Moves to another project"}
     person: Person
@@ -101,9 +109,12 @@ class EndRole(Command):
     reason: Line
 
     def decide(self, story: Story) -> None:
-        role = Role(self.role)
-        if role not in story.project.team.roles(self.person):
-            raise wrong_state("NotHeld", f"{self.person} is not {role}.")
+        role, team = Role(self.role), story.project.team
+        if role not in team.roles(self.person) and not team.pending(self.person, role):
+            raise wrong_state("NotHeld", f"{self.person} is not {role}.", next_step="Look at who holds which role.")
+        after = team.without(self.person, role, story.at)
+        if role in DECIDING_ROLES:
+            check_can_be_repaired((p, r) for p in after.members() for r in after.roles(p))
         story.record(RoleEnded(person=self.person, role=role, reason=self.reason))
         settle_all(story)
 
@@ -117,8 +128,8 @@ class GrantSoloException(Command):
     reason: Line
 
     def decide(self, story: Story) -> None:
-        longest = story.at.date() + timedelta(days=story.project.rules.solo_exception_days)
-        if not story.at.date() <= self.until <= longest:
+        longest = story.today + timedelta(days=story.project.rules.solo_exception_days)
+        if not story.today <= self.until <= longest:
             raise broken(
                 "R3",
                 "ExceptionTooLong",

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Literal
 
 from domain.messages import Command, Event, Happened
 from domain.notice import Notice
 from domain.project.consulting import check_is_party
-from domain.project.decision import Decision, barred, open_slots, originals
+from domain.project.counting import barred, open_slots, originals, unstaffed
+from domain.project.decision import Decision
 from domain.project.decision_events import voters_awaited
 from domain.project.resolution import find_open, settle
 from domain.refusals import broken, not_allowed, not_found, wrong_state
@@ -22,6 +24,9 @@ from domain.values import BUSINESS_ROLES, Line, Person, Role, Slug
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
+
+
+MOST_SLOTS = 30
 
 
 class SlotsChanged(Event):
@@ -64,12 +69,12 @@ class AddCoSigner(Command):
         check_is_party(story, decision)
         self._check_person(story, decision)
         turn = open_slots(decision, story.project.team)
-        now = turn[0].order if turn else max(s.order for s in decision.slots)
-        shift = self.place == "BEFORE"
-        order = {"BEFORE": now, "PARALLEL": now, "AFTER": max(s.order for s in decision.slots) + 1}[self.place]
-        kept = [self._moved(s, now) if shift else s for s in decision.slots]
+        slots = _dense(decision.slots)
+        now = next(s.order for s in slots if s.name == turn[0].name)
+        order = {"BEFORE": now, "PARALLEL": now, "AFTER": max(s.order for s in slots) + 1}[self.place]
+        kept = [self._moved(s, now) if self.place == "BEFORE" else s for s in slots]
         added = Slot(
-            name=f"co-signer-{sum(s.origin is Origin.ADHOC for s in kept) + 1}",
+            name=_free_name(decision),
             role=Role.MEMBER,
             order=order,
             origin=Origin.ADHOC,
@@ -82,11 +87,26 @@ class AddCoSigner(Command):
         if self.person not in story.project.team.members():
             raise not_found("Member", self.person)
         if Role.AUDITOR in story.project.team.roles(self.person):
-            raise broken("R4", "AuditorNotApart", f"{self.person} is auditor and signs nothing here.")
-        if len(decision.slots) >= 30:
-            raise broken("DR15", "TooManySlots", "A decision has at most 30 slots.")
+            raise broken(
+                "R4",
+                "AuditorNotApart",
+                f"{self.person} is auditor and signs nothing here.",
+                next_step="Ask for an opinion instead: consult.",
+            )
+        if len(decision.slots) >= MOST_SLOTS:
+            raise broken(
+                "DR15",
+                "TooManySlots",
+                f"A decision has at most {MOST_SLOTS} slots.",
+                next_step="Ask for an opinion instead: consult.",
+            )
         if any(s.persons and self.person in s.persons for s in decision.slots):
-            raise wrong_state("AlreadyCoSigner", f"{self.person} is asked to sign already.", rule="DR15")
+            raise wrong_state(
+                "AlreadyCoSigner",
+                f"{self.person} is asked to sign {decision.id} already.",
+                rule="DR15",
+                next_step=f"Remind {self.person}: nudge-approvers.",
+            )
 
     @staticmethod
     def _moved(slot: Slot, now: int) -> Slot:
@@ -106,11 +126,21 @@ class RemoveCoSigner(Command):
         decision = find_open(story, self.decision)
         slot = decision.slot(self.slot)
         if slot is None or slot.origin is not Origin.ADHOC:
-            raise not_found("Co-signer", self.slot)
+            raise not_found("CoSigner", self.slot)
         if story.person != slot.added_by and Role.PMO not in story.project.team.roles(story.person):
-            raise not_allowed("Whoever added the co-signer, or the PMO, may remove them.", rule="DR15")
+            raise not_allowed(
+                f"Only {slot.added_by}, who added the co-signer, or the PMO may remove them.",
+                code="NotTheAdder",
+                rule="DR15",
+                next_step=f"Ask {slot.added_by} or the PMO.",
+            )
         if any(b.slot == slot.name for b in decision.ballots):
-            raise wrong_state("AlreadyVoted", "The co-signer has voted already.", rule="DR15")
+            raise wrong_state(
+                "AlreadyVoted",
+                f"The co-signer {slot.name} has voted already.",
+                rule="DR15",
+                next_step="The vote stands; the co-signer may change it.",
+            )
         kept = tuple(s for s in decision.slots if s.name != slot.name)
         person = ", ".join(slot.persons or ())
         _change_slots(story, decision, "co-signer removed", person, self.reason, kept)
@@ -133,9 +163,19 @@ class TransferSlot(Command):
             raise not_found("Slot", self.slot)
         seats = originals(decision, slot, team)
         if story.person not in seats:
-            raise not_allowed(f"You hold no seat in the slot {slot.name}.", code="NotYourSeat", rule="DR16")
+            raise not_allowed(
+                f"You hold no seat in the slot {slot.name} of {decision.id}.",
+                code="NotYourSeat",
+                rule="DR16",
+                next_step=f"Ask one of those who do: {', '.join(seats) or 'nobody at present'}.",
+            )
         if decision.ballot(story.person, slot.name):
-            raise wrong_state("AlreadyVoted", "You have signed in this slot.", rule="DR16")
+            raise wrong_state(
+                "AlreadyVoted",
+                f"You have signed {decision.id} in the slot {slot.name}.",
+                rule="DR16",
+                next_step="Change your vote instead, while the decision is open.",
+            )
         self._check_successor(story, decision, slot)
         seated = tuple(dict.fromkeys(self.to if p == story.person else p for p in seats))
         moved = slot.model_copy(update={"persons": seated})
@@ -145,7 +185,19 @@ class TransferSlot(Command):
     def _check_successor(self, story: Story, decision: Decision, slot: Slot) -> None:
         team = story.project.team
         if not team.roles(self.to) & BUSINESS_ROLES:
-            raise not_allowed(f"{self.to} may not sign in this project.", code="NotEligible", rule="DR16")
+            raise not_allowed(
+                f"{self.to} has no role in this project that may sign.",
+                code="NotEligible",
+                rule="DR16",
+                next_step="Give them a role first: assign-role.",
+            )
+        if self.to in originals(decision, slot, team):
+            raise wrong_state(
+                "AlreadySeated",
+                f"{self.to} holds a seat in the slot {slot.name} already.",
+                rule="DR16",
+                next_step="Choose somebody else, or let them sign.",
+            )
         if why := barred(decision, slot, self.to):
             raise not_allowed(
                 f"{self.to} {why}.", code="SeparationOfDuties", rule="DR16", next_step="Choose somebody else."
@@ -160,5 +212,26 @@ def _change_slots(
     reason: str,
     slots: tuple[Slot, ...],
 ) -> None:
-    story.record(SlotsChanged(decision=decision.id, change=change, person=person, reason=reason, slots=slots))
+    changed = SlotsChanged(decision=decision.id, change=change, person=person, reason=reason, slots=_dense(slots))
+    before = unstaffed(decision, story.project.team, story.today)
+    story.record(changed)
+    after = unstaffed(story.project.decisions[decision.id], story.project.team, story.today)
+    if after and not before:
+        raise broken(
+            "DR2",
+            "NeededElsewhere",
+            f"With {person} there, nobody could fill {', '.join(after)} of {decision.id}: one person fills one slot.",
+            next_step="Choose somebody who is not needed in another slot.",
+        )
     settle(story, decision.id)
+
+
+def _dense(slots: tuple[Slot, ...]) -> tuple[Slot, ...]:
+    """The same slots in the same order, counted 0, 1, 2 …, so that coming and going leaves no gaps."""
+    rank = {order: i for i, order in enumerate(sorted({s.order for s in slots}))}
+    return tuple(s.model_copy(update={"order": rank[s.order]}) for s in slots)
+
+
+def _free_name(decision: Decision) -> str:
+    taken = {s.name for s in decision.slots}
+    return next(name for n in count(1) if (name := f"co-signer-{n}") not in taken)

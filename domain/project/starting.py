@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, model_validator
 
 from domain.messages import Command, Event, Happened
-from domain.project.team import check_auditor_is_apart
+from domain.project.team import check_auditor_is_apart, check_can_be_repaired
 from domain.refusals import not_allowed, not_found, wrong_state
 from domain.template import Policy
-from domain.values import DECIDING_ROLES, Line, Money, Person, Role, Slug, Stage, Text, Value
+from domain.values import DECIDING_ROLES, Day, Line, Money, Person, Role, Slug, Stage, Text, Value
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -98,8 +98,8 @@ class StartProject(Command):
     purpose: Text
     people: People
     budget: Money
-    starts_on: date
-    finish_by: date
+    starts_on: Day
+    finish_by: Day
     template: Slug = "standard"
 
     @model_validator(mode="after")
@@ -112,7 +112,9 @@ class StartProject(Command):
 
     def decide(self, story: Story) -> None:
         if story.project.exists:
-            raise wrong_state("AlreadyStarted", "This project exists already.")
+            raise wrong_state(
+                "AlreadyStarted", "This project exists already.", next_step="Go on with it, or start another."
+            )
         if story.person not in {self.people.pmo, self.people.product_manager}:
             raise not_allowed(
                 "The PMO or the product manager named in `people` starts a project.",
@@ -123,5 +125,6 @@ class StartProject(Command):
         if policy is None:
             raise not_found("Template", self.template)
         check_auditor_is_apart(story.project.team, self.people.pairs())
+        check_can_be_repaired(self.people.pairs())
         fields = {n: getattr(self, n) for n in type(self).model_fields if n != "template"}
         story.record(ProjectStarted(code=story.code, policy=policy, **fields))

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Literal
 from domain.messages import Event, Happened
 from domain.notice import Notice
 from domain.refusals import broken
-from domain.values import Role
+from domain.values import DECIDING_ROLES, Role
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
 
+ASSIGNING_ROLES = frozenset({Role.PMO, Role.SPONSOR})
 ProjectRole = Literal["SPONSOR", "PMO", "PRODUCT_MANAGER", "MEMBER", "AUDITOR"]
 
 
@@ -32,6 +33,8 @@ class Grant:
     since: datetime
     confirmed: bool
     ended_at: datetime | None = None
+    seconded: bool = False
+    """Whether a second person stood behind it: by confirming it, or by signing the charter."""
 
     @property
     def in_force(self) -> bool:
@@ -51,6 +54,20 @@ class Team:
         """Who holds the role now, in the order granted, each once."""
         return tuple(dict.fromkeys(g.person for g in self.grants if g.role is role and g.in_force))
 
+    def electors(self, role: Role, opened_at: datetime) -> tuple[str, ...]:
+        """Holders of the role who count in a decision opened then: later grants need a second person (DR6)."""
+        grants = (g for g in self.grants if g.role is role and g.in_force)
+        return tuple(dict.fromkeys(g.person for g in grants if g.seconded or g.since <= opened_at))
+
+    def left_since(self, role: Role, instant: datetime) -> tuple[str, ...]:
+        """Who held the role at the instant and does no longer."""
+        gone = (g.person for g in self.grants if g.role is role and g.confirmed and g.since <= instant)
+        return tuple(dict.fromkeys(p for p in gone if p not in self.holders(role)))
+
+    def pending(self, person: str, role: Role) -> bool:
+        """Whether the role was given to the person and waits for a second person."""
+        return any((g.person, g.role) == (person, role) and not g.confirmed and not g.ended_at for g in self.grants)
+
     def roles(self, person: str) -> frozenset[Role]:
         """The roles that the person holds now."""
         return frozenset(g.role for g in self.grants if g.person == person and g.in_force)
@@ -63,12 +80,14 @@ class Team:
         """Everybody who holds a role now."""
         return tuple(dict.fromkeys(g.person for g in self.grants if g.in_force))
 
-    def solo(self, at: datetime) -> bool:
+    def solo(self, today: date) -> bool:
         """Whether a solo exception is live."""
-        return self.solo_until is not None and at.date() <= self.solo_until
+        return self.solo_until is not None and today <= self.solo_until
 
-    def with_grant(self, person: str, role: Role, by: str, at: datetime, *, confirmed: bool) -> Team:
-        grant = Grant(f"G-{len(self.grants) + 1}", person, role, by, at, confirmed)
+    def with_grant(
+        self, person: str, role: Role, by: str, at: datetime, *, confirmed: bool, seconded: bool = False
+    ) -> Team:
+        grant = Grant(f"G-{len(self.grants) + 1}", person, role, by, at, confirmed, seconded=seconded)
         return replace(self, grants=(*self.grants, grant))
 
     def without(self, person: str, role: Role, at: datetime) -> Team:
@@ -95,15 +114,27 @@ def check_auditor_is_apart(team: Team, pairs: Iterable[tuple[str, Role]]) -> Non
             )
 
 
-def check_two_sides(team: Team, pmo: Iterable[str], product: Iterable[str], at: datetime) -> None:
+def check_two_sides(team: Team, pmo: Iterable[str], product: Iterable[str], today: date) -> None:
     """R3: PMO and product manager are different people unless a solo exception is live."""
     both = set(pmo) & set(product)
-    if both and not team.solo(at):
+    if both and not team.solo(today):
         raise broken(
             "R3",
             "SamePersonOnBothSides",
             f"{', '.join(sorted(both))} would be PMO and product manager at once.",
             next_step="Name another person, or ask the sponsor for a solo exception.",
+        )
+
+
+def check_can_be_repaired(pairs: Iterable[tuple[str, Role]]) -> None:
+    """R6: one person assigns a role and another one confirms it; below that nobody could ever be replaced."""
+    held = [(person, role) for person, role in pairs if role in DECIDING_ROLES]
+    if len({person for person, _ in held}) < 2 or not any(role in ASSIGNING_ROLES for _, role in held):
+        raise broken(
+            "R6",
+            "TooFewDeciders",
+            "Fewer than two people, a sponsor or PMO among them, would hold a role that decides.",
+            next_step="Give somebody else such a role first, and let it be confirmed.",
         )
 
 
@@ -145,7 +176,9 @@ class RoleConfirmed(Event):
     role: Role
 
     def apply(self, project: Project, happened: Happened) -> Project:
-        grants = tuple(replace(g, confirmed=True) if g.id == self.grant else g for g in project.team.grants)
+        grants = tuple(
+            replace(g, confirmed=True, seconded=True) if g.id == self.grant else g for g in project.team.grants
+        )
         return project.but(team=replace(project.team, grants=grants))
 
     def tells(self, project: Project) -> Iterable[Notice]:

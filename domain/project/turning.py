@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from domain.messages import Command, to_data
+from domain.project.change_events import ChangeBecameStale, ChangeDropped
+from domain.project.changes import undecided_changes
 from domain.project.decision import Decision, Subject
-from domain.project.lifecycle import GatePassed, enter
-from domain.project.resolution import open_about, open_decision, supersede, when_approved
+from domain.project.lifecycle import GatePassed, check_not_signed, enter
+from domain.project.resolution import make_room, open_about, open_decision, supersede, when_approved
 from domain.refusals import broken, wrong_state
 from domain.template import Kind
 from domain.values import DECIDING_ROLES, Stage, Text
@@ -30,7 +32,12 @@ class ProposeRecycle(Command):
 
     def decide(self, story: Story) -> None:
         if not self.to.comes_before(story.project.stage):
-            raise broken("P1", "NotEarlier", f"{self.to} does not come before {story.project.stage}.")
+            raise broken(
+                "P1",
+                "NotEarlier",
+                f"{self.to} does not come before {story.project.stage}, where the project is.",
+                next_step="Name an earlier stage.",
+            )
         _propose_turn(story, Kind.RECYCLE, f"Back to {self.to}: {self.reason}", self)
 
 
@@ -43,13 +50,24 @@ class ProposeCancellation(Command):
 
     def decide(self, story: Story) -> None:
         if story.project.lifecycle.cancelling:
-            raise wrong_state("AlreadyCancelled", "The project is being cancelled already.")
+            raise wrong_state(
+                "AlreadyCancelled",
+                "The project is cancelled already and in its short retrospective.",
+                rule="P3",
+                next_step="Evaluate it and propose its closing.",
+            )
         _propose_turn(story, Kind.CANCELLATION, f"Cancel: {self.reason}", self)
 
 
 def _propose_turn(story: Story, kind: Kind, title: str, command: Command) -> None:
-    if open_about(story.project, kind):
-        raise wrong_state("AlreadyProposed", f"A decision of the kind {kind} is open already.")
+    check_not_signed(story.project)
+    if pending := open_about(story.project, kind):
+        raise wrong_state(
+            "AlreadyProposed",
+            f"{pending.id} is open already: {pending.title}",
+            next_step="Sign it, or let its requester withdraw it first.",
+        )
+    make_room(story, kind)
     content = {"stage": story.project.stage.value, **to_data(command)}
     subject = Subject.of(kind, str(content.get("to", "project")), content)
     open_decision(story, kind, title[:200], subject, authors=[story.person])
@@ -68,9 +86,21 @@ def cancel(story: Story, decision: Decision) -> None:
 
 
 def _turn(story: Story, decision: Decision, outcome: Literal["RECYCLE", "KILL"], to: Stage) -> None:
-    for other in story.project.open_decisions():
+    for other in story.project.decisions_in_play():
         supersede(story, other, f"{decision.id} sent the project to {to}")
+    for change in undecided_changes(story.project):
+        _release(story, change, decision, to)
     stage = story.project.stage
     story.record(GatePassed(stage=stage, outcome=outcome, decision=decision.id, to=to))
     if stage is not to:
         enter(story, to)
+
+
+def _release(story: Story, change_id: str, decision: Decision, to: Stage) -> None:
+    """A cancelled project changes no more (X10: it stays in the log); before a new agreement it is assessed anew."""
+    change, version = story.project.changes[change_id], story.project.plan.baseline_version
+    why = f"{decision.id} sent the project to {to}"
+    if decision.kind is Kind.CANCELLATION:
+        story.record(ChangeDropped(change=change.id, reason=why))
+    elif to.comes_before(Stage.EXECUTION) and (change.product or change.plan):
+        story.record(ChangeBecameStale(change=change.id, base_from=version, base_to=version, reason=why))
