@@ -72,7 +72,7 @@ async def leave_a_mark(running: Running) -> int:
         await connection.close()
 
 
-async def test_up_restart_stop_kill_and_up_again(place: Path) -> None:
+async def test_up_restart_kill_and_up_again(place: Path) -> None:
     home = Home(place)
     with launcher(home) as process:
         running = soon(home.running)
@@ -88,21 +88,9 @@ async def test_up_restart_stop_kill_and_up_again(place: Path) -> None:
         assert soon(lambda: (pid := pid_of(home, "server")) and pid != first)
         assert soon(lambda: instance_at(running) == running.instance)
 
-        asked = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        screen = process.communicate(timeout=20)[0]
-        assert time.monotonic() - asked < 5
-        assert process.returncode == 0
-        assert "server ended unexpectedly; starting it again (1 of 3)" in screen
-        for words in ("PostgreSQL 18", "Temporal 1.", "migrations", running.url, running.temporal_page, str(place)):
-            assert words in screen
-        assert living(home) == []
-        assert home.note() is None
-
-    with launcher(home) as process:
-        running = soon(home.running)
         process.kill()
-        process.wait()
+        screen = process.communicate()[0]
+        assert "server ended unexpectedly; starting it again (1 of 3)" in screen
         assert home.holder() is None
 
     with launcher(home) as process:
@@ -111,6 +99,16 @@ async def test_up_restart_stop_kill_and_up_again(place: Path) -> None:
         connection = await asyncpg.connect(running.database_url)
         assert await connection.fetchval("select current_user") == "tandem_app"
         await connection.close()
+
+        asked = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        screen = process.communicate(timeout=20)[0]
+        assert time.monotonic() - asked < 5
+    assert process.returncode == 0
+    for words in ("PostgreSQL 18", "Temporal 1.", "migrations", running.url, running.temporal_page, str(place)):
+        assert words in screen
+    assert living(home) == []
+    assert home.note() is None
 
 
 def test_what_keeps_ending_stops_everything_and_names_its_log(place: Path) -> None:
