@@ -88,8 +88,7 @@ async def _answered(
     shown: dict[str, Any],
     headers: dict[str, str] | None = None,
 ) -> Response:
-    counted = "repeated" if outcome.repeated else "recorded" if outcome.events else "nothing"
-    surroundings(request).metrics.commands[name, counted] += 1
+    count_outcome(request, name, outcome)
     told = {"ETag": f'"{outcome.version}"', "Cache-Control": "no-store", **(headers or {})}
     if outcome.repeated:
         told["Idempotent-Replayed"] = "true"
@@ -111,6 +110,12 @@ async def followed(behind: Parts, outcome: Outcome, patience: int) -> bool:
         await asyncio.sleep(min(pause, left))
         pause = min(pause * 1.5, LAST_LOOK)
     return True
+
+
+def count_outcome(request: Request, name: str, outcome: Outcome) -> None:
+    """One more command, for the metrics."""
+    counted = "repeated" if outcome.repeated else "recorded" if outcome.events else "nothing"
+    surroundings(request).metrics.commands[name, counted] += 1
 
 
 def count_refusal(request: Request, refusal: Refused) -> None:

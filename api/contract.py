@@ -11,7 +11,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api import commands, projects, service, shapes
+from api import bulk as bulk_of
+from api import commands, docs, events, inbox, projects, service, shapes
 from api.commands import START, routed
 from api.problems import MEDIA_TYPE
 from domain.decider import COMMANDS
@@ -61,6 +62,8 @@ class Operation:
     """Other media types of the good answer."""
     others: Mapping[int | str, Any] = field(default_factory=dict)
     """Other good statuses."""
+    listed: bool = True
+    """Whether it is part of the contract."""
 
 
 def add_routes(app: FastAPI) -> None:
@@ -81,6 +84,7 @@ def add_routes(app: FastAPI) -> None:
             description=operation.about or cleandoc(operation.answers.__doc__ or ""),
             status_code=operation.status,
             response_model=None,
+            include_in_schema=operation.listed,
             responses=_problems(operation.problems) | {operation.status: good} | dict(operation.others),
             openapi_extra=dict(operation.extra),
         )
@@ -113,7 +117,8 @@ def document(app: FastAPI) -> dict[str, Any]:
 @cache
 def operations() -> tuple[Operation, ...]:
     """The whole API."""
-    return (_start(), *(_command(name, kind) for name, kind in routed().items()), *_reading(), *_service())
+    by_name = (_command(name, kind) for name, kind in routed().items())
+    return (_start(), *by_name, *_other_writing(), *_reading(), *_service())
 
 
 def _service() -> tuple[Operation, ...]:
@@ -130,6 +135,8 @@ def _service() -> tuple[Operation, ...]:
         told("/version", "readVersion", service.version, shapes.VersionState),
         told("/metrics", "readMetrics", service.metrics, None, content=text),
         told("/openapi.json", "readContract", service.openapi, None),
+        told("/docs", "readDocs", docs.page, None, listed=False),
+        told("/docs/{name}", "readDocsFile", docs.file, None, listed=False),
         told(
             "/problems/{code}",
             "readProblem",
@@ -154,6 +161,53 @@ def _reading() -> tuple[Operation, ...]:
             shapes.ProjectState,
             others=NOT_MODIFIED,
             extra={"parameters": [_header("If-None-Match", "The ETag of an earlier answer.", '"12"')]},
+        ),
+        Operation(
+            "GET",
+            "/v1/projects/{id}/events",
+            "readHistory",
+            "events",
+            events.read_history,
+            shapes.EventList,
+            content={events.LINES: {"schema": {"type": "string"}}},
+        ),
+        Operation(
+            "GET",
+            "/v1/events",
+            "readFeed",
+            "events",
+            events.read_feed,
+            shapes.EventList,
+            content={events.LIVE: {"schema": {"type": "string"}}},
+            extra={"parameters": [_header("Last-Event-ID", "The position after which a live feed goes on.", "41")]},
+        ),
+        Operation("GET", "/v1/inbox", "readInbox", "inbox", inbox.read_inbox, shapes.InboxState),
+    )
+
+
+def _other_writing() -> tuple[Operation, ...]:
+    bulk = {"$ref": REF.format(model="Bulk")}
+    number = {"name": "message_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    key = _header("Idempotency-Key", "The same key again: each command counts once.", "4f8c6d1e-bulk")
+    return (
+        Operation(
+            "POST",
+            "/v1/bulk",
+            "submitBulk",
+            "commands",
+            bulk_of.submit_bulk,
+            shapes.BulkAnswer,
+            problems=(401, 413, 415, 422, 503),
+            extra={"parameters": [key], "requestBody": {"required": True, "content": {JSON: {"schema": bulk}}}},
+        ),
+        Operation(
+            "POST",
+            "/v1/inbox/{message_id}/read",
+            "markMessageRead",
+            "inbox",
+            inbox.mark_read,
+            shapes.Marked,
+            extra={"parameters": [number, key]},
         ),
     )
 
@@ -232,7 +286,7 @@ def _problems(statuses: tuple[int, ...]) -> dict[int | str, dict[str, Any]]:
 
 
 def _command_schemas() -> dict[str, Any]:
-    kinds = [COMMANDS[START], *routed().values()]
+    kinds: list[type[BaseModel]] = [COMMANDS[START], *routed().values(), bulk_of.Bulk]
     _, whole = models_json_schema([(kind, "validation") for kind in kinds], ref_template=REF)
     return dict(whole["$defs"])
 

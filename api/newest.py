@@ -36,11 +36,15 @@ class Newest:
         """Live feeds now."""
         return self._listeners
 
+    def check_room(self) -> None:
+        """Raises Problem where all places are taken."""
+        if self._listeners >= self._most:
+            raise Problem("TooManyListeners")
+
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """A place for one feed. Raises Problem where all are taken."""
-        if self._listeners >= self._most:
-            raise Problem("TooManyListeners")
+        self.check_room()
         self._listeners += 1
         if self._task is None:
             self._task = asyncio.create_task(self._listen(), name="newest")

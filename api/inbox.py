@@ -1,0 +1,96 @@
+"""What waits for the caller, and what the caller was told."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Query
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.asking import idempotency_key, no_query
+from api.language import language_of
+from api.parts import asker, parts
+from api.plain import moment, plain
+from api.problems import Problem, invalid
+from api.projects import PRIVATE, Parameters
+from projections.duties import Waiting, waiting
+from projections.messages import Line, Messages
+
+MOST_ID = 2**63 - 1
+
+
+class InboxParameters(Parameters):
+    """How much of the inbox."""
+
+    limit: Annotated[int, Field(ge=1, le=200, description="How many duties, and how many messages.")] = 50
+    cursor: Annotated[str | None, Field(max_length=30, description="`next` of the page of messages before.")] = None
+    unread: Annotated[bool, Field(description="Only messages that were not read.")] = False
+
+
+async def read_inbox(request: Request, asked: Annotated[InboxParameters, Query()]) -> Response:
+    """Duties, overdue first, then by due time; and messages, the newest first."""
+    who, database, now = asker(request).principal, parts(request).store.pool, datetime.now(UTC)
+    messages = Messages(database)
+    duties = await waiting(database, who, now, asked.limit)
+    rows = await messages.of(who, limit=asked.limit + 1, before=_before(asked.cursor), unread=asked.unread)
+    shown = {
+        "duties": [_duty(duty, now) for duty in duties],
+        "messages": [_message(row, language_of(request)) for row in rows[: asked.limit]],
+        "unread": await messages.unread(who),
+        "next": str(rows[asked.limit - 1].id) if len(rows) > asked.limit else None,
+    }
+    return Response(orjson.dumps(shown), headers=PRIVATE, media_type="application/json")
+
+
+async def mark_read(request: Request) -> Response:
+    """Mark one of the caller's messages as read; doing it twice changes nothing."""
+    no_query(request)
+    idempotency_key(request)
+    text = request.path_params["message_id"]
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= MOST_ID):
+        raise Problem("NoMessage")
+    number = int(text)
+    if not await Messages(parts(request).store.pool).mark_read(asker(request).principal, number):
+        raise Problem("NoMessage")
+    return Response(orjson.dumps({"id": number, "read": True}), media_type="application/json")
+
+
+def _before(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if not (cursor.isascii() and cursor.isdigit() and int(cursor[:20]) <= MOST_ID):
+        raise invalid("/query/cursor", "Give `next` of the page before, unchanged.")
+    return int(cursor)
+
+
+def _duty(duty: Waiting, now: datetime) -> dict[str, Any]:
+    return {
+        "project": duty.project_id,
+        "code": duty.code,
+        "project_title": duty.project_title,
+        "kind": duty.kind,
+        "ref": duty.ref,
+        "title": duty.title,
+        "since": moment(duty.since),
+        "due_at": plain(duty.due_at),
+        "overdue": duty.due_at is not None and duty.due_at <= now,
+        "held": duty.held,
+        "href": f"/v1/projects/{duty.project_id}",
+    }
+
+
+def _message(row: Line, language: str) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "event": str(row.event_id),
+        "project": row.project_id,
+        "code": row.code,
+        "kind": row.kind,
+        "ref": row.ref,
+        "text": row.text_zh if language == "zh" else row.text_en,
+        "due_at": plain(row.due_at),
+        "at": moment(row.at),
+        "read": row.read_at is not None,
+    }
