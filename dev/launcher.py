@@ -134,6 +134,17 @@ class Launcher:
         if not self.wishes.once:
             await self._watch()
 
+    async def _play(self, url: str) -> None:
+        """A story that breaks off fails a run that ends with it; a run that goes on can still be looked at."""
+        from dev.demo import StoryBroken, play
+
+        try:
+            await play(url, self.screen.console)
+        except StoryBroken as broken:
+            if self.wishes.once:
+                raise ChildFailed(f"The demo broke off: {broken}. Logs: {self.home.logs}") from None
+            self.screen.fail(f"The demo broke off: {broken}. Everything else runs; logs: {self.home.logs}")
+
     async def stop(self) -> None:
         """Requests first, then the steps, then what both stand on. At most five seconds."""
         self.home.forget()
