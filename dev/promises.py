@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from activities.folding import PREFIX
+from api.contract import operations
 from api.problems import KINDS
-from domain.messages import COMMANDS, EVENTS, Command
-from domain.values import Role
+from domain.messages import COMMANDS, EVENTS
 
 ROOT = Path(__file__).resolve().parent.parent
 SAYING_NO = ("domain", "activities", "auth", "api")
@@ -127,13 +127,6 @@ def ours(kind: type) -> bool:
     return kind.__module__.startswith("domain.")
 
 
-def route(kind: type[Command]) -> str | None:
-    """How the command is asked for over HTTP; None where only the lifecycle asks."""
-    if Role.SYSTEM in kind.roles:
-        return None
-    return "POST /v1/projects" if kind.__name__ == "StartProject" else f"POST /v1/projects/{{id}}/{kind.route()}"
-
-
 def stored_names() -> dict[str, list[str]]:
     """Every stored name of today, by kind."""
     commands = [kind for kind in COMMANDS.values() if ours(kind)]
@@ -144,7 +137,7 @@ def stored_names() -> dict[str, list[str]]:
         "events": sorted(f"{kind.__name__}.v{v}" for kind in events for v in range(1, kind.schema_version + 1)),
         "problems": sorted(KINDS),
         "refusals": sorted({r.code for r in refusals()}),
-        "routes": sorted(filter(None, map(route, commands))),
+        "routes": sorted(f"{operation.method} {operation.path}" for operation in operations()),
         "signals": decorated("workflows", "workflow.signal"),
         "streams": [PREFIX],
         "workflows": decorated("workflows", "workflow.defn"),

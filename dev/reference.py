@@ -13,9 +13,10 @@ from typing import TypeVar
 
 from pydantic import SecretStr
 
+from api.contract import operations
 from api.problems import KINDS, PRECONDITION, STATUS
 from config import Settings
-from dev.promises import ROOT, Refusal, merged, ours, refusals, route, stored_names
+from dev.promises import ROOT, Refusal, merged, ours, refusals, stored_names
 from dev.shapes import Shapes, meanings, table, words
 from domain.messages import COMMANDS, EVENTS, Command, Event
 from domain.project.catalog import CONCEPTS
@@ -37,6 +38,10 @@ GROUNDS = {
     Grounds.STALE: "What was looked at is no longer what stands there",
     Grounds.RULE: "A rule of governance says no",
 }
+ROUTES = {
+    operation.name[0].upper() + operation.name[1:]: f"{operation.method} {operation.path}" for operation in operations()
+}
+"""Where each command is asked for over HTTP; the lifecycle's own have no route."""
 Kind = TypeVar("Kind", bound=type[Command] | type[Event])
 
 
@@ -86,7 +91,7 @@ def commands_page() -> str:
 
 def _command(kind: type[Command], shapes: Shapes) -> str:
     asked_by = "the lifecycle alone" if Role.SYSTEM in kind.roles else names(kind.roles)
-    asked_at = route(kind)
+    asked_at = ROUTES.get(kind.__name__)
     facts = [
         f"- Route: `{asked_at}`" if asked_at else "- Route: none; the workflow asks for it",
         f"- Roles: {asked_by}",
@@ -233,7 +238,7 @@ def _slot(slot: Slot) -> str:
 def permissions_page() -> str:
     """Who may ask for what in which stage."""
     heads = ["command", *ROLES, *(s.lower().replace("_", " ") for s in STAGES), "on hold"]
-    people = [kind for _, kinds in by_concept(COMMANDS) for kind in kinds if route(kind)]
+    people = [kind for _, kinds in by_concept(COMMANDS) for kind in kinds if kind.__name__ in ROUTES]
     rows = [
         [
             f"[{kind.__name__}](commands.md#{kind.__name__.lower()})",
