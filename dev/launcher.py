@@ -125,12 +125,7 @@ class Launcher:
         self.home.announce(self._running(url))
         self.screen.ready(self._running(url), self.home.folder)
         if self.wishes.demo:
-            from dev.demo import StoryBroken, play
-
-            try:
-                await play(url, self.screen.console)
-            except StoryBroken as broken:
-                raise ChildFailed(str(broken)) from broken
+            await self._play(url)
         if not self.wishes.once:
             await self._watch()
 
