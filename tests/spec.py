@@ -43,7 +43,7 @@ STANDARD = Policy.model_validate_json(Path("domain/templates/standard.json").rea
 @cache
 def plain() -> Policy:
     """The standard process on a calendar of five days of nine hours, without holidays."""
-    days = CalendarPolicy.model_validate(to_data(STANDARD.calendar) | {"region": None}, strict=False)
+    days = CalendarPolicy.model_validate(STANDARD.calendar.model_dump(mode="json") | {"region": None}, strict=False)
     return STANDARD.model_copy(update={"calendar": days})
 
 
@@ -119,7 +119,9 @@ class Play:
     def _happen(self, events: list[Event], happened: Happened) -> None:
         for event in events:
             self.project = evolve(self.project, event, happened)
-            assert evolve_stored(self.facts[-1].after if self.facts else Project("P-1"), event, happened) == self.project
+            assert (
+                evolve_stored(self.facts[-1].after if self.facts else Project("P-1"), event, happened) == self.project
+            )
             self.facts.append(Fact(event, happened, self.project))
 
     # Time

@@ -51,22 +51,22 @@ def originals(decision: Decision, slot: Slot, team: Team) -> tuple[str, ...]:
     """The people this slot is meant for: named ones, or the role's holders, or their substitutes."""
     if slot.persons is not None:
         return _allowed(decision, slot, (p for p in slot.persons if team.roles(p) & BUSINESS_ROLES))
-    holders = team.electors(slot.role, decision.opened_at)
+    holders = team.electors(slot.role, decision.opening)
     people = _allowed(decision, slot, holders)
     if people or not holders:
         return people
-    return _allowed(decision, slot, (p for r in slot.substitutes for p in team.electors(r, decision.opened_at)))
+    return _allowed(decision, slot, (p for r in slot.substitutes for p in team.electors(r, decision.opening)))
 
 
 def eligible(decision: Decision, slot: Slot, team: Team) -> tuple[str, ...]:
     """Everybody who may sign in this slot now (DR6), alternates of an escalation included."""
-    extra = (p for role in slot.alternates for p in team.electors(role, decision.opened_at))
+    extra = (p for role in slot.alternates for p in team.electors(role, decision.opening))
     return _allowed(decision, slot, (*originals(decision, slot, team), *extra))
 
 
 def _electorate(decision: Decision, slot: Slot, team: Team) -> int:
     """Of how many a share is taken: ending somebody's role makes no quorum smaller (R5)."""
-    gone = () if slot.persons is not None else team.left_since(slot.role, decision.opened_at)
+    gone = () if slot.persons is not None else team.left(slot.role, decision.opening)
     return len(dict.fromkeys((*originals(decision, slot, team), *_allowed(decision, slot, gone))))
 
 

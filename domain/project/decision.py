@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from domain.canonical import fingerprint
+from domain.project.team import Team
 from domain.template import DecisionPolicy, Kind, Slot
 from domain.values import Value
 
@@ -124,6 +125,8 @@ class Decision:
     slots: tuple[Slot, ...]
     authority_row: str | None
     opened_at: datetime
+    opening: Team
+    """The people as they were when it opened."""
     due_at: datetime
     state: State = State.OPEN
     ballots: tuple[Ballot, ...] = ()

@@ -65,7 +65,9 @@ class DecisionOpened(Event):
 
     def apply(self, project: Project, happened: Happened) -> Project:
         fields = {name: getattr(self, name) for name in type(self).model_fields if name not in {"decision", "clock"}}
-        decision = Decision(id=self.decision, opened_at=happened.at, due_at=self.clock.due_at, **fields)
+        decision = Decision(
+            id=self.decision, opened_at=happened.at, opening=project.team, due_at=self.clock.due_at, **fields
+        )
         return project.with_decision(decision).with_clock(decision.ref, self.clock)
 
     def tells(self, project: Project) -> Iterable[Notice]:

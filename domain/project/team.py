@@ -54,15 +54,14 @@ class Team:
         """Who holds the role now, in the order granted, each once."""
         return tuple(dict.fromkeys(g.person for g in self.grants if g.role is role and g.in_force))
 
-    def electors(self, role: Role, opened_at: datetime) -> tuple[str, ...]:
-        """Holders of the role who count in a decision opened then: later grants need a second person (DR6)."""
-        grants = (g for g in self.grants if g.role is role and g.in_force)
-        return tuple(dict.fromkeys(g.person for g in grants if g.seconded or g.since <= opened_at))
+    def electors(self, role: Role, opening: Team) -> tuple[str, ...]:
+        """Holders who count in a decision that opened with that team: later grants need a second person (DR6)."""
+        grants = (g for i, g in enumerate(self.grants) if i < len(opening.grants) or g.seconded)
+        return tuple(dict.fromkeys(g.person for g in grants if g.role is role and g.in_force))
 
-    def left_since(self, role: Role, instant: datetime) -> tuple[str, ...]:
-        """Who held the role at the instant and does no longer."""
-        gone = (g.person for g in self.grants if g.role is role and g.confirmed and g.since <= instant)
-        return tuple(dict.fromkeys(p for p in gone if p not in self.holders(role)))
+    def left(self, role: Role, opening: Team) -> tuple[str, ...]:
+        """Who held the role in that earlier team and does no longer."""
+        return tuple(p for p in opening.holders(role) if p not in self.holders(role))
 
     def pending(self, person: str, role: Role) -> bool:
         """Whether the role was given to the person and waits for a second person."""
