@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 from domain.notice import Duty
 from domain.project.aggregate import Project
-from domain.project.ballots import asked
 from domain.project.changes import ChangeState
 from domain.project.decision_events import voters_awaited
 from domain.project.evaluation import SIDES
+from domain.project.questions import asked
 from domain.values import DECIDING_ROLES, Role, Stage
 
 

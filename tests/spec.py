@@ -248,9 +248,8 @@ class Given:
     def __init__(self, play: Play) -> None:
         self._play = play
 
-    def when(self, name: str, by: str, at: datetime | None = None, **data: Any) -> Outcome:
+    def when(self, name: str, by: str, **data: Any) -> Outcome:
         play = self._play.copy()
-        play.now = at or play.now
         try:
             play.do(name, by, **data)
         except Refused as refusal:
@@ -258,7 +257,7 @@ class Given:
         return Outcome(play, self._play, None)
 
     def when_vote(self, by: str, value: str = "APPROVE", decision: str | None = None, **more: Any) -> Outcome:
-        extra = {k: more.pop(k) for k in ("at", "client") if k in more}
+        extra = {k: more.pop(k) for k in ("client", "on_behalf_of") if k in more}
         return self.when("Vote", by, **extra, **self._play.ballot(decision, value, **more))
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from domain.messages import Command, Event, Happened
 from domain.notice import Notice
-from domain.project.ballots import answered, next_question
 from domain.project.counting import eligible
 from domain.project.decision import Decision, Question
 from domain.project.decision_events import invite, voters_awaited
+from domain.project.questions import answered, next_question
 from domain.project.resolution import find_open
 from domain.refusals import broken, not_allowed, not_found, wrong_state
 from domain.template import Slot

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from domain.messages import Command, Event, Happened
 from domain.notice import Notice
-from domain.project.ballots import asked
 from domain.project.counting import eligible, open_slots
 from domain.project.decision import Choice, Decision, State
 from domain.project.decision_events import closed, invite, tell_the_end
+from domain.project.questions import asked
 from domain.project.resolution import find, find_open, follow_ending, settle
 from domain.refusals import broken, not_allowed, not_found, wrong_state
 from domain.values import BUSINESS_ROLES, Slug, Text
