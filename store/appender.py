@@ -152,7 +152,7 @@ class Appender:
 
     async def _send(self, batch: list[_Waiting]) -> None:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await self._connected()
+            self._connection = await self._connect()
         rows = await self._connection.fetch(
             SQL, *arguments([waiting.ready for waiting in batch]), timeout=self._patience
         )
@@ -163,19 +163,12 @@ class Appender:
         if last >= 0:
             self._committed(last)
 
-    async def _connected(self) -> asyncpg.Connection:
-        try:
-            return await self._connect()
-        except asyncpg.PostgresError as error:
-            # Whatever refuses a connection (a missing database, a password being changed) may pass.
-            raise ConnectionError(str(error)) from error
-
     async def _reconnect(self) -> None:
         """Until there is a connection or nobody waits any more."""
         pause, longest = PAUSE_SECONDS
         while any(not waiting.answer.done() for waiting in self._queue):
             try:
-                self._connection = await self._connected()
+                self._connection = await self._connect()
                 return
             except Exception as error:
                 if not is_away(error):

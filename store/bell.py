@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 
 import asyncpg
@@ -52,14 +52,14 @@ class Bell:
 
 async def positions(
     connect: Callable[[], Awaitable[asyncpg.Connection]], poll: float = POLL_SECONDS
-) -> AsyncIterator[int]:
+) -> AsyncGenerator[int, None]:
     """The position of the newest event, each time it has grown; at first at once. Goes on over lost connections."""
     newest = -1
     while True:
         try:
             connection = await connect()
         except Exception as error:
-            if not is_away(error) and not isinstance(error, asyncpg.PostgresError):
+            if not is_away(error):
                 raise
             await asyncio.sleep(poll)
             continue
@@ -72,7 +72,7 @@ async def positions(
             connection.terminate()
 
 
-async def _heard(connection: asyncpg.Connection, poll: float) -> AsyncIterator[int]:
+async def _heard(connection: asyncpg.Connection, poll: float) -> AsyncGenerator[int, None]:
     """Positions from NOTIFY or from looking, until the connection is lost."""
     bell = asyncio.Event()
     try:

@@ -20,6 +20,9 @@ _AWAY = (
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    # Said when connecting: a database being created, a password being changed.
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
     OSError,
     TimeoutError,
 )
@@ -39,7 +42,7 @@ def reaching() -> Iterator[None]:
     except _AWAY as error:
         if not is_away(error):
             raise
-        raise StoreUnavailable(f"the database is away: {type(error).__name__}") from error
+        raise StoreUnavailable(f"the database is away: {type(error).__name__}: {error}") from error
 
 
 async def connect(dsn: str, **settings: Any) -> asyncpg.Connection:

@@ -1,7 +1,7 @@
 """Reading the log and what is kept beside it. Every call sees what was committed before it began."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -109,7 +109,7 @@ class Reader:
         """Refused commands with id > after, oldest first, each with its id."""
         return [(row[0], RefusalLine(*row[1:])) for row in await self.pool.fetch(REFUSALS, limit, after)]
 
-    def listen(self) -> AsyncIterator[int]:
+    def listen(self) -> AsyncGenerator[int, None]:
         """The newest position at once, then each time it has grown: by NOTIFY, and by looking every second.
 
         Never ends by itself and survives lost connections: close it with `aclose()`.

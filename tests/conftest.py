@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import asyncpg
 import pytest
@@ -26,15 +28,17 @@ class Database:
 
 
 @pytest.fixture(scope="session")
-async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
-    connection = await asyncpg.connect(await server.start())
-    # No test pulls the plug of the machine: copies of the template need not wait for the disk.
-    await connection.execute("ALTER SYSTEM SET fsync = off")
-    await connection.execute("SELECT pg_reload_conf()")
-    await connection.close()
-    yield server
-    await server.stop()
+async def postgres() -> AsyncIterator[EmbeddedPostgres]:
+    # Not below pytest's own folder: another run of pytest closes that one to the account that PostgreSQL runs as.
+    with TemporaryDirectory(prefix="tandem-", ignore_cleanup_errors=True) as folder:
+        server = EmbeddedPostgres(Path(folder))
+        connection = await asyncpg.connect(await server.start())
+        # No test pulls the plug of the machine: copies of the template need not wait for the disk.
+        await connection.execute("ALTER SYSTEM SET fsync = off")
+        await connection.execute("SELECT pg_reload_conf()")
+        await connection.close()
+        yield server
+        await server.stop()
 
 
 @pytest.fixture(scope="session")

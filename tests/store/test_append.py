@@ -114,9 +114,7 @@ async def test_what_aborts_a_batch_harms_only_its_own_caller(store: PostgresStor
     taken = append("p1")
     await store.append(taken)
     stolen = append("p2", event_id=taken.facts[0].event_id)
-    verdicts = await asyncio.gather(
-        *map(store.append, [append("p3"), stolen, append("p4")]), return_exceptions=True
-    )
+    verdicts = await asyncio.gather(*map(store.append, [append("p3"), stolen, append("p4")]), return_exceptions=True)
     assert [verdict.kind for verdict in verdicts if isinstance(verdict, Verdict)] == [OK, OK]
     assert isinstance(verdicts[1], UnfitAppend)
     assert [event.stream for event in await store.feed()] == ["p1", "p3", "p4"]
@@ -132,7 +130,7 @@ async def test_the_function_itself_refuses_versions_with_holes(database: Databas
     connection = await asyncpg.connect(database.app)
     try:
         for versions in ([1, 3], [2, 3], [0, 1]):
-            with pytest.raises(asyncpg.PostgresError, match="not dense|null value"):
+            with pytest.raises(asyncpg.PostgresError, match=r"not dense|null value"):
                 await connection.execute(
                     """
                     SELECT tandem.append(ARRAY['p1'], ARRAY[0], ARRAY[2], ARRAY['c'], ARRAY[$1::bytea],

@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 async def rows(dsn: str, sql: str) -> list[asyncpg.Record]:
     connection = await asyncpg.connect(dsn)
     try:
-        return await connection.fetch(sql)
+        return list(await connection.fetch(sql))
     finally:
         await connection.close()
 

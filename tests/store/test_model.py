@@ -67,7 +67,7 @@ def invent(chance: Random, model: Model, stream: str, number: int) -> Append:
 
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_verdicts_are_those_of_the_model(database: Database, seed: int) -> None:
-    chance, model, seen = Random(seed), Model(), Counter[str]()
+    chance, model, seen = Random(seed), Model(), Counter[str]()  # noqa: S311
     connection = await connect(database.app)
     try:
         for number in range(200):

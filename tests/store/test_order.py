@@ -18,7 +18,7 @@ APPENDS = 40
 
 async def write(database: Database, number: int, heads: dict[str, tuple[int, bytes]], lost: list[str]) -> int:
     """Append to shared streams over a connection of its own; every fourth transaction is given up."""
-    chance, stored = Random(number), 0
+    chance, stored = Random(number), 0  # noqa: S311
     connection = await connect(database.app)
     for turn in range(APPENDS):
         stream = f"s{chance.randint(1, 6)}"
