@@ -9,11 +9,11 @@ JSON, and deciding the same twice gives the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,7 +31,7 @@ from domain.project.passing import next_due
 from domain.refusals import Refused
 from domain.story import evolve
 from domain.template import Kind, Policy
-from domain.values import Role, Stage
+from domain.values import Stage
 
 SPONSOR, PMO, PRODUCT, MEMBER, AUDITOR = "sun.lei", "pei.min", "pan.mei", "tao.yun", "an.jing"
 LIFECYCLE = "lifecycle"
@@ -273,33 +273,54 @@ def given(*past: Play | Event, by: str = PMO, under: Policy | None = None) -> Gi
 # Plays: a project in each stage
 
 
+def kept(builder: Callable[..., Play]) -> Callable[..., Play]:
+    """Plays the standard case once and hands out copies of it."""
+    standard: list[Play] = []
+
+    @wraps(builder)
+    def played(*args: Any, **kwargs: Any) -> Play:
+        if args or kwargs:
+            return builder(*args, **kwargs)
+        if not standard:
+            standard.append(builder())
+        return standard[0].copy()
+
+    return played
+
+
+@kept
 def started(under: Policy | None = None, **changes: Any) -> Play:
     """In KICKOFF, its people invited."""
     play = Play(under or plain())
     return play.do("StartProject", PMO, **(COMMANDS["StartProject"].example | changes)).begin()
 
 
+@kept
 def chartering(under: Policy | None = None, **changes: Any) -> Play:
     """The charter is drafted by the product manager and open for signature as D-1."""
     play = started(under).do("DraftCharter", PRODUCT, content=charter(**changes))
     return play.do("ProposeCharter", PRODUCT, revision=1)
 
 
+@kept
 def agreeing(under: Policy | None = None, **changes: Any) -> Play:
     """In KPI_AGREEMENT."""
     return chartering(under, **changes).sign(PMO, PRODUCT, SPONSOR).begin()
 
 
+@kept
 def proposed(under: Policy | None = None, content: Mapping[str, Any] | None = None) -> Play:
     """The KPI agreement is open for signature as D-2, proposed by the product manager."""
     return agreeing(under).do("ProposeAgreement", PRODUCT, content=content or agreement())
 
 
+@kept
 def executing(under: Policy | None = None) -> Play:
     """In EXECUTION: check-ins scheduled, KPIs watched, no plan yet."""
     return proposed(under).sign(PMO, PRODUCT).begin()
 
 
+@kept
 def planned(under: Policy | None = None) -> Play:
     """In EXECUTION with plan version 1 as the baseline."""
     return executing(under).do("ProposePlan", PMO, content=plan()).sign(PMO, PRODUCT)
@@ -327,17 +348,20 @@ def assess(play: Play, change: str = "C-1", **impact: Any) -> Play:
     return play.do("AssessProductImpact", PRODUCT, **product).do("AssessPlanImpact", PMO, **plan_side)
 
 
+@kept
 def changing(under: Policy | None = None, author: str = MEMBER, **impact: Any) -> Play:
     """A change C-1 by a member, assessed and open for decision as D-4."""
     return assess(submit(planned(under), author), **impact).do("OpenChangeDecision", PMO, change="C-1")
 
 
+@kept
 def reviewing(under: Policy | None = None) -> Play:
     """In CHANGE_REVIEW with nothing open."""
     play = planned(under).do("ProposeCompletion", PMO, **COMMANDS["ProposeCompletion"].example)
     return play.sign(PMO, PRODUCT).begin()
 
 
+@kept
 def looking_back(under: Policy | None = None) -> Play:
     """In RETROSPECTIVE, nothing said yet."""
     play = reviewing(under).do("ProposeAcceptance", PMO, **COMMANDS["ProposeAcceptance"].example)
@@ -351,6 +375,7 @@ def evaluate(play: Play) -> Play:
     return play.do("CaptureLesson", MEMBER, **COMMANDS["CaptureLesson"].example).do("ValidateLesson", PMO, lesson="L-1")
 
 
+@kept
 def closing(under: Policy | None = None) -> Play:
     """The closing is open for signature."""
     return evaluate(looking_back(under)).do("ProposeClosing", PMO, **COMMANDS["ProposeClosing"].example)
@@ -361,9 +386,6 @@ def finish(play: Play) -> Play:
     return play.sign(PMO, PRODUCT, SPONSOR).do("CloseProject", LIFECYCLE)
 
 
+@kept
 def closed(under: Policy | None = None) -> Play:
     return finish(closing(under))
-
-
-def holders(play: Play, role: Role) -> tuple[str, ...]:
-    return play.project.team.holders(role)
