@@ -18,7 +18,7 @@ from temporalio.common import (
     SearchAttributeKey,
     SearchAttributeUpdate,
 )
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.follow import ProjectSteps
@@ -33,6 +33,8 @@ MOST_HISTORY = 1000
 FOR_EVER = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
 """Outages end; bugs are made final by the steps themselves (activities/outages.py)."""
 A_STEP = timedelta(seconds=10)
+NOT_DONE_HERE = (ActivityError, ApplicationError)
+"""What a failed local activity raises: its own error as it is, and only a timeout wrapped."""
 
 
 @workflow.defn(name="ProjectWorkflow")
@@ -195,7 +197,7 @@ class ProjectWorkflow:
                 schedule_to_close_timeout=timedelta(seconds=2),
                 retry_policy=RetryPolicy(maximum_attempts=1),
             )
-        except ActivityError:
+        except NOT_DONE_HERE:
             return await workflow.execute_activity_method(
                 ProjectSteps.follow, asked, start_to_close_timeout=A_STEP, retry_policy=FOR_EVER
             )
@@ -212,7 +214,7 @@ class ProjectWorkflow:
                     schedule_to_close_timeout=timedelta(seconds=2),
                     retry_policy=RetryPolicy(maximum_attempts=1),
                 )
-            except ActivityError:
+            except NOT_DONE_HERE:
                 await self._try(ProjectSteps.mark_seen, seen, "mark seen")
 
     def _show(self) -> None:
