@@ -1,0 +1,1 @@
+"""How fast Tandem is, compared within one run with what one would otherwise use. See README.md."""

@@ -1,0 +1,57 @@
+"""`python -m benchmarks`: measure, show, write down; exit code 1 where a bar is missed."""
+
+import argparse
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from rich.console import Console
+
+from benchmarks.figures import FIGURES, measure_of
+from benchmarks.measure import Figure, Rounds, machine
+from benchmarks.report import show, write
+from benchmarks.site import Site, started_at
+
+
+def main() -> int:
+    """Measure what was asked for; the exit code."""
+    asked = _asked()
+    console = Console()
+    rounds = Rounds(asked.rounds or (2 if asked.quick else 5), asked.quick)
+    facts: dict[str, Any] = {"at": started_at(), "rounds": rounds.count, "quick": rounds.quick, **machine()}
+    folder = Path(tempfile.mkdtemp(prefix="tandem-bench-"))
+    try:
+        figures = uvloop.run(_measure(folder, asked.only or list(FIGURES), rounds, console))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    show(figures, console)
+    load = ", ".join(f"{value:g}" for value in facts["load"])
+    console.print(f"{facts['cores']} cores, load {load} before, fdatasync {facts['fdatasync_ms']} ms")
+    console.print(f"Written to {write(figures, facts).name}; what each figure means: benchmarks/README.md")
+    return 1 if any(figure.kept is False for figure in figures) else 0
+
+
+def _asked() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", action="append", choices=list(FIGURES), metavar="NAME", help=", ".join(FIGURES))
+    parser.add_argument("--rounds", type=int, help="rounds of each comparison (5; 2 in a quick run)")
+    parser.add_argument("--quick", action="store_true", help="a quarter of everything: whether it runs, not how fast")
+    return parser.parse_args()
+
+
+async def _measure(folder: Path, names: list[str], rounds: Rounds, console: Console) -> list[Figure]:
+    figures: list[Figure] = []
+    async with Site(folder) as site:
+        for name in names:
+            began = time.monotonic()
+            with console.status(name):
+                figures.extend(await measure_of(name)(site, rounds))
+            console.print(f"{name}: {time.monotonic() - began:.0f} s", style="dim")
+    return figures
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,34 @@
+"""What a wake costs in workflow history: it bounds how often a run continues as new."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from temporalio.api.enums.v1 import EventType
+
+from benchmarks.load import Connection
+from benchmarks.measure import Figure, Rounds
+from benchmarks.site import Site
+from benchmarks.stories import to_completion
+from benchmarks.tandem import HttpPlayer
+
+SIGNALED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+
+
+async def measure(site: Site, rounds: Rounds) -> Sequence[Figure]:
+    """History events of one project played from kickoff into execution, by wakes and by facts."""
+    tandem = await site.tandem()
+    connection = Connection(tandem.port)
+    player = HttpPlayer(connection)
+    await to_completion(player)
+    await tandem.quiet()
+    shown = await connection.ask("GET", f"/v1/projects/{player.project_id}", "pei.min")
+    await connection.close()
+    handle = tandem.client.get_workflow_handle(f"project-{player.project_id}")
+    kinds = Counter([event.event_type async for event in handle.fetch_history_events()])
+    total, wakes = sum(kinds.values()), kinds[SIGNALED]
+    details = {"events": total, "wakes": wakes, "facts": shown["version"]}
+    named = {EventType.Name(kind): count for kind, count in kinds.most_common()}
+    return [
+        Figure("history-per-wake", "history events per wake", "", total / wakes, details=details | {"kinds": named}),
+        Figure("history-per-fact", "history events per stored fact", "", total / shown["version"], details=details),
+    ]
