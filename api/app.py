@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from activities.decide import Contended
 from activities.ports import StoreUnavailable, StreamRewound
@@ -86,8 +87,14 @@ _BY_STATUS = {404: "NotFound", 405: "MethodNotAllowed", 413: "TooLarge", 415: "U
 
 
 async def _http(request: Request, error: HTTPException) -> Response:
-    problem = Problem(_BY_STATUS.get(error.status_code, "Invalid"), headers=dict(error.headers or {}))
-    return problem_answer(request, problem)
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else dict(error.headers or {})
+    return problem_answer(request, Problem(_BY_STATUS.get(error.status_code, "Invalid"), headers=headers))
+
+
+def _allowed(request: Request) -> str:
+    """The methods of every route at this address: a method is a route of its own."""
+    at_address = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return ", ".join(sorted({method for route in at_address for method in getattr(route, "methods", None) or ()}))
 
 
 ANSWERS: dict[Any, Callable[[Any, Any], Coroutine[Any, Any, Response]]] = {

@@ -3,7 +3,6 @@
 import re
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import orjson
 from starlette.requests import Request
@@ -12,14 +11,20 @@ from api.problems import Problem, invalid
 
 MOST_BYTES = 256 * 1024
 MOST_PATIENCE = 30
+DEEP = 200
+"""Brackets from which on it is worth looking whether the body can be written down again."""
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e]*)"')
-_WAIT = re.compile(r"wait=(\d{1,6})")
+_WAIT = re.compile(r"wait=([0-9]{1,6})")
 
 
-class NotJson(Exception):
-    """The body is no JSON; the text says where."""
+class NotAnObject(Exception):
+    """The body is no JSON object; the text says why."""
+
+    def __init__(self, detail: str, code: str) -> None:
+        super().__init__(detail)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +40,6 @@ def project_id(text: str) -> str:
     if not _ID.fullmatch(lowered):
         raise Problem("NoProject", "There is no project with this id.")
     return lowered
-
-
-def uuid_of(text: str) -> UUID | None:
-    """The UUID in `text`, or None."""
-    return UUID(text) if _ID.fullmatch(text.lower()) else None
 
 
 def no_query(request: Request) -> None:
@@ -65,7 +65,7 @@ async def body(request: Request) -> bytes:
 
 def _check_announced(request: Request) -> None:
     announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced[:20]) > MOST_BYTES:
+    if announced.isascii() and announced.isdigit() and int(announced[:20]) > MOST_BYTES:
         raise Problem("TooLarge")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem("UnsupportedMediaType", "Send the body without a content encoding.")
@@ -75,14 +75,21 @@ def _check_announced(request: Request) -> None:
         raise Problem("UnsupportedMediaType")
 
 
-def decoded(raw: bytes) -> Any:
-    """The JSON value; an empty body is `{}`, for commands without fields. Raises NotJson."""
+def decoded(raw: bytes) -> dict[str, Any]:
+    """The JSON object; an empty body is `{}`, for commands without fields. Raises NotAnObject."""
     if not raw:
         return {}
     try:
-        return orjson.loads(raw)
+        value = orjson.loads(raw)
+        if raw.count(b"[") + raw.count(b"{") > DEEP:
+            orjson.dumps(value)
+    except TypeError:
+        raise NotAnObject("The body is nested too deeply.", "too_deep") from None
     except orjson.JSONDecodeError as error:
-        raise NotJson(f"The body is not JSON: {error.msg} at character {error.pos}.") from None
+        raise NotAnObject(f"The body is not JSON: {error.msg} at character {error.pos}.", "json_invalid") from None
+    if not isinstance(value, dict):
+        raise NotAnObject("A command is a JSON object.", "object_expected")
+    return value
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -108,7 +115,7 @@ def version_of(tag: str) -> int | None:
     """The version in an entity tag; a bare number will do."""
     found = _TAG.fullmatch(tag)
     text = tag if found is None else found[2]
-    return int(text) if re.fullmatch(r"\d{1,18}", text) and not (found and found[1]) else None
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) and not (found and found[1]) else None
 
 
 def none_match(request: Request, version: int) -> bool:

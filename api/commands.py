@@ -64,9 +64,10 @@ async def read(request: Request, name: str, project_id: str) -> Asked:
     raw = await asking.body(request)
     try:
         return Asked(name, asking.decoded(raw), key, condition.version)
-    except asking.NotJson as error:
-        kept = Asked(name, raw[:2000].decode(errors="replace"), key)
-        raise await parts(request).door.refuse_unreadable(asker(request), project_id, kept, str(error)) from None
+    except asking.NotAnObject as error:
+        kept = Asked(name, {"unreadable": raw[:2000].decode(errors="replace")}, key)
+        door, wrong = parts(request).door, {"pointer": "", "code": error.code, "message": str(error)}
+        raise await door.refuse_unreadable(asker(request), project_id, kept, wrong) from None
 
 
 def answer_of(outcome: Outcome) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The door: the only way from outside to a command. Pages, programs and bulk go through it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -28,7 +28,7 @@ class Asked:
     """One command as somebody sent it."""
 
     command: str
-    data: Any
+    data: Mapping[str, Any]
     key: str | None = None
     """Idempotency-Key."""
     expected_version: int | None = None
@@ -78,14 +78,15 @@ class Door:
         reserved = await self._store.reserve(who.principal, key, str(uuid7()))
         return await self.submit(who, reserved.project_id, asked, f"P-{reserved.number:05d}")
 
-    async def refuse_unreadable(self, who: Identity, project_id: str, asked: Asked, detail: str) -> Refused:
-        """The refusal of a body that is not JSON, noted in the refusal log like every other."""
+    async def refuse_unreadable(
+        self, who: Identity, project_id: str, asked: Asked, wrong: Mapping[str, str]
+    ) -> Refused:
+        """The refusal of a body that is no JSON object, noted in the refusal log like every other."""
         try:
             await self._step.submit(self._envelope(who, project_id, asked))
         except Refused as noted:
-            errors = ({"pointer": "", "code": "json_invalid", "message": detail},)
-            return malformed(noted.detail, errors)
-        raise AssertionError("what is no object is no command")
+            return malformed(noted.detail, (dict(wrong),))
+        raise AssertionError("no command has a field for what is unreadable")
 
     def _envelope(self, who: Identity, project_id: str, asked: Asked) -> Envelope:
         return Envelope(

@@ -126,7 +126,7 @@ def _resumed(request: Request, after: int) -> int:
     last = request.headers.get("last-event-id", "").strip()
     if not last:
         return after
-    if not re.fullmatch(r"\d{1,15}", last):
+    if not re.fullmatch(r"[0-9]{1,15}", last):
         raise invalid("/header/Last-Event-ID", "A position, as it was given in `id`.")
     return int(last)
 

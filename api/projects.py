@@ -79,7 +79,7 @@ async def existing(behind: Parts, project_id: str) -> Project:
 
 
 async def _as_of(behind: Parts, current: Project, wanted: str) -> Project:
-    if re.fullmatch(r"\d{1,18}", wanted):
+    if re.fullmatch(r"[0-9]{1,18}", wanted):
         version = int(wanted)
         if not 1 <= version <= current.version:
             raise Problem("NoSuchVersion", f"The project is at version {current.version}.")
