@@ -62,11 +62,12 @@ class Pool:
     async def open(cls, dsn: str, size: int) -> Self:
         """At most `size` connections, made when needed. Raises StoreUnavailable."""
         with reaching():
-            return cls(
-                await asyncpg.create_pool(
-                    dsn, min_size=1, max_size=size, init=prepare, timeout=CONNECT_SECONDS, command_timeout=30
-                )
+            # A floor of connections would be restored in the background, with a complaint for each failure.
+            pool = await asyncpg.create_pool(
+                dsn, min_size=0, max_size=size, init=prepare, timeout=CONNECT_SECONDS, command_timeout=30
             )
+            await pool.execute("SELECT 1")
+            return cls(pool)
 
     async def fetch(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         """All rows."""

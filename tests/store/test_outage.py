@@ -95,7 +95,7 @@ async def test_everybody_hears_of_an_outage_within_their_patience(wire: Wire, wi
     calls = [wired.head(), wired.read("p1"), wired.seen("p1"), wired.mark_seen("p1", 1), wired.ping()]
     outcomes = await asyncio.gather(*asked, *calls, return_exceptions=True)
     assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     with pytest.raises(StoreUnavailable):
         async with wired.leader("sweep"):
             pass
@@ -121,7 +121,7 @@ async def test_a_database_that_says_nothing_is_given_up(wire: Wire, wired: Postg
     began = time.monotonic()
     with pytest.raises(StoreUnavailable, match=r"within 0.5 s"):
         await wired.append(after(first, "c-2"))
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     wire.thaw()
     verdict = await until_stored(wired, after(first, "c-2"))
     assert verdict.kind in {VerdictKind.OK, VerdictKind.DUPLICATE}
