@@ -10,10 +10,11 @@ import pytest
 
 from activities.ports import GENESIS, Recorded, StreamRewound, Verdict, VerdictKind
 from domain.canonical import fingerprint, leaf_hash
-from store.batch import ChainBroken, UnfitAppend
+from store.batch import SQL, ChainBroken, UnfitAppend, arguments, ready
+from store.connect import connect
 from store.postgres import PostgresStore
 from tests.conftest import Database
-from tests.store.building import after, append, fact, page
+from tests.store.building import after, append, duty, fact, page
 
 OK, CONFLICT, DUPLICATE, ID_REUSED = VerdictKind
 
@@ -191,3 +192,22 @@ def _envelope(text: str) -> bytes:
     for name in ("metadata", "data"):
         fields[name] = canonical(fields[name])
     return envelope_bytes(**fields)
+
+
+async def test_an_append_scans_no_table(database: Database) -> None:
+    """Plans are made once, while tables are small, and kept: each must go by an index from the start."""
+    connection = await connect(database.app)
+    try:
+        made = append("p1", page=page("p1", duties=[duty()]))
+        for number in range(2, 8):
+            await connection.fetch(SQL, *arguments([ready(made)]))
+            made = after(made, f"c-{number}", page=page("p1", people={"PMO": [f"{number}"]}, duties=[duty()]))
+        await connection.fetch("SELECT tandem.mark_seen('p1', 3)")
+        await connection.fetch("SELECT pg_stat_force_next_flush()")
+        scans = dict(
+            await connection.fetch("SELECT relname, seq_scan FROM pg_stat_user_tables WHERE schemaname = 'tandem'")
+        )
+    finally:
+        await connection.close()
+    grown = ("event", "command", "wake", "project", "membership", "duty")
+    assert {table: scans[table] for table in grown} == dict.fromkeys(grown, 0)
