@@ -2,7 +2,7 @@
 
 Nothing on these pages is typed by hand: a command, an event, a refusal, a policy or a setting that changes
 in the source changes its page, and a test fails until the pages are written again. The list of stored
-names is kept in the same way, except that it only grows.
+names and the golden events are kept in the same way, except that they only grow.
 """
 
 import json
@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from api.contract import operations
 from api.problems import KINDS, PRECONDITION, STATUS
 from config import Settings
+from dev import golden
 from dev.promises import ROOT, Refusal, merged, ours, refusals, stored_names
 from dev.shapes import Shapes, meanings, table, words
 from domain.messages import COMMANDS, EVENTS, Command, Event
@@ -304,7 +305,7 @@ def kept_names() -> dict[str, list[str]]:
 def files() -> dict[str, str]:
     """Everything that this module writes, by its path from the root."""
     grown = json.dumps(merged(kept_names(), stored_names()), indent=1) + "\n"
-    return pages() | {STORED_NAMES.relative_to(ROOT).as_posix(): grown}
+    return pages() | golden.missing() | {STORED_NAMES.relative_to(ROOT).as_posix(): grown}
 
 
 def differing() -> list[str]:
