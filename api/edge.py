@@ -10,7 +10,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.ids import uuid7
@@ -46,6 +46,8 @@ class Edge:
         answering = _Answering(scope, send)
         try:
             await self._answer(scope, receive, answering)
+        except ClientDisconnect:
+            log.debug("gone before it was answered: request %s", answering.request_id)
         except Exception:
             log.exception("%s %s failed, request %s", scope["method"], scope["path"], answering.request_id)
             if answering.status:

@@ -84,6 +84,19 @@ async def test_commands_of_one_project_go_in_their_order(api: Api) -> None:
 async def test_a_request_that_cannot_be_read_does_nothing(api: Api) -> None:
     project = await api.start()
     item = {"project": project, "command": "capture-lesson", "data": LESSON}
-    for wrong in ({"items": []}, {"items": [item] * 101}, {"items": [{**item, "more": 1}]}, {"items": item}, []):
+    unreadable: tuple[Any, ...] = (
+        {"items": []},
+        {"items": [item] * 101},
+        {"items": [{**item, "more": 1}]},
+        {"items": item},
+        [],
+    )
+        {"items": []},
+        {"items": [item] * 101},
+        {"items": [{**item, "more": 1}]},
+        {"items": item},
+        [],
+    )
+    for wrong in unreadable:
         assert problem(await api.post("/v1/bulk", wrong), 422, "Invalid")["errors"]
     assert (await api.state(project))["version"] == 1

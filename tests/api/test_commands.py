@@ -128,7 +128,7 @@ async def test_an_if_match_that_names_no_version_is_422(api: Api) -> None:
 
 async def test_a_key_that_is_no_key_is_422(api: Api) -> None:
     for key in ("", "x" * 256, "café", "a\tb"):
-        headers = {"Authorization": "Bearer dev:pei.min", "Idempotency-Key": key.encode()}
+        headers = {b"Authorization": b"Bearer dev:pei.min", b"Idempotency-Key": key.encode()}
         answer = await api.client.post("/v1/projects", json=START, headers=headers)
         assert problem(answer, 422, "Invalid")["errors"][0]["pointer"] == "/header/Idempotency-Key"
 

@@ -9,8 +9,11 @@ import pytest
 from activities.ports import StoreUnavailable
 from api.app import build
 from api.parts import Parts, Surroundings
+from auth.development import DevelopmentAuthenticator
 from auth.identity import NobodyKnown
+from config import Settings
 from domain.decider import COMMANDS
+from server import authenticator
 from tests.api.asking import PMO, START, Api, problem
 from tests.api.conftest import no, yes
 
@@ -98,7 +101,7 @@ async def test_every_answer_has_an_id_and_protection(api: Api) -> None:
 
 async def test_a_request_id_that_could_do_harm_is_replaced(api: Api) -> None:
     for given in ("x" * 65, "a b", "a;b", "<script>", "é"):
-        answer = await api.client.get("/livez", headers={"X-Request-Id": given.encode()})
+        answer = await api.client.get("/livez", headers={b"X-Request-Id": given.encode()})
         assert re.fullmatch(r"[0-9a-f-]{36}", answer.headers["x-request-id"])
 
 
@@ -155,3 +158,24 @@ async def test_in_production_without_an_authenticator_everybody_is_a_stranger(ar
         for path in ("/v1/projects", "/v1/inbox", "/v1/events", "/v1/nothing", "/v1"):
             problem(await api.get(path), 401, "Unauthenticated")
         assert (await api.get("/livez")).status_code == 200
+
+
+async def test_only_a_laptop_takes_names_on_trust() -> None:
+    assert isinstance(authenticator(Settings(_env_file=None)), NobodyKnown)
+    assert isinstance(authenticator(Settings(_env_file=None, mode="development")), DevelopmentAuthenticator)
+
+
+async def test_who_hangs_up_while_sending_is_no_fault(around: Surroundings, caplog: pytest.LogCaptureFixture) -> None:
+    sent: list[object] = []
+    said = {"authorization": "Bearer dev:pei.min", "content-type": "application/json"}
+    headers = [(name.encode(), value.encode()) for name, value in said.items()]
+    scope = {"type": "http", "method": "POST", "path": "/v1/projects", "query_string": b"", "headers": headers}
+
+    async def receive() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    await build(around)(scope, receive, send)
+    assert (sent, caplog.records) == ([], [])
