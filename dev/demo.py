@@ -236,6 +236,14 @@ async def _execution(story: Play) -> None:
         source="Monthly report",
         evidence="Pilot group, page 3",
     )
+    await story.do(
+        TESTER,
+        "records that the first milestone is reached",
+        "reach-milestone",
+        milestone="M1",
+        reached_on=in_days(0),
+        evidence="Design signed by both sides",
+    )
 
 
 async def _change(story: Play) -> None:

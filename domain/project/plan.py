@@ -6,7 +6,7 @@ Source: docs/governance.md, S4, X7.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,6 +58,8 @@ class Plan:
     content_hash: str | None = None
     baseline_version: int = 0
     baseline: PlanContent | None = None
+    reached: Mapping[str, date] = field(default_factory=dict)
+    """Milestone → the day on which it was reached."""
 
 
 class PlanProposed(Event):
