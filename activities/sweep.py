@@ -13,6 +13,8 @@ log = logging.getLogger("tandem.sweep")
 MOST = 200
 LAG = timedelta(seconds=2)
 """How long a workflow may be behind before it is woken again."""
+TERM = 20
+"""Rounds after which the lead is taken anew: one who lost it with the connection notices by then."""
 ROLL_CALL = timedelta(seconds=30)
 
 
@@ -58,7 +60,7 @@ class Sweep:
         while True:
             try:
                 async with self._marks.leader("sweep") as leads:
-                    while leads:
+                    for _ in range(TERM if leads else 0):
                         await self.once(datetime.now(UTC))
                         await asyncio.sleep(self._every)
             except asyncio.CancelledError:
