@@ -1,5 +1,7 @@
 """One embedded PostgreSQL per run, one migrated template, a fresh copy of it for every test that asks."""
 
+import os
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from itertools import count
@@ -14,6 +16,20 @@ from store.migrate import migrate
 from store.postgres import PostgresStore
 
 _numbers = count(1)
+_verdict: list[int] = []
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    _verdict.append(int(exitstatus))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """Leave at once: a process that has used Temporal's client may crash while the interpreter is torn down."""
+    if _verdict and "temporalio.bridge" in sys.modules:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_verdict[-1])
 
 
 @dataclass(frozen=True)
