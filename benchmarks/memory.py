@@ -25,6 +25,8 @@ from domain.project.aggregate import Project
 NOON = datetime(2026, 4, 1, 4, tzinfo=UTC)
 """When everything happens: a working day at noon where the project is."""
 
+_LIVES: dict[int, "MemoryPlayer"] = {}
+
 
 class Memory:
     """Satisfies activities.ports.Store for one writer; never refuses."""
@@ -94,7 +96,13 @@ class MemoryPlayer:
 
 
 async def long_life(events: int) -> MemoryPlayer:
-    """A project in execution with at least so many events."""
+    """A project in execution with at least so many events; made once, and not to be played on."""
+    if events not in _LIVES:
+        _LIVES[events] = await _lived(events)
+    return _LIVES[events]
+
+
+async def _lived(events: int) -> MemoryPlayer:
     player = MemoryPlayer()
     await to_completion(player)
     number = 0

@@ -41,9 +41,9 @@ def recorder(dsn: str, threads: int) -> Iterator[PostgresApplicationRecorder]:
         password="",
         pool_size=threads,
         max_overflow=2,
-        pool_open_timeout=10,
     )
     try:
+        datastore.pool.open(wait=True, timeout=10)
         opened = PostgresApplicationRecorder(datastore)
         opened.create_table()
         yield opened

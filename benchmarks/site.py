@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -44,6 +45,7 @@ class Site:
         self._postgres: EmbeddedPostgres | None = None
         self._temporal: EmbeddedTemporal | None = None
         self._tandem: Tandem | None = None
+        self._plain: int | None = None
 
     async def __aenter__(self) -> Self:
         self.home.make()
@@ -78,8 +80,7 @@ class Site:
         server = await self.postgres()
         connection = await asyncpg.connect(server.dsn())
         try:
-            name = dsn.rpartition("/?")[0].rpartition("@/")[2] or dsn.partition("@/")[2].partition("?")[0]
-            await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            await connection.execute(f'DROP DATABASE "{name_of(dsn)}" WITH (FORCE)')
         finally:
             await connection.close()
 
@@ -100,7 +101,9 @@ class Site:
 
     async def plain_front(self) -> int:
         """The port of a front that does one INSERT."""
-        return await self._front("plain-front", [])
+        if self._plain is None:
+            self._plain = await self._front("plain-front", [])
+        return self._plain
 
     async def update_front(self, workflows: Sequence[str]) -> int:
         """The port of a front that asks workflows which do nothing; they run on a worker of their own."""
@@ -165,6 +168,11 @@ class Site:
                 assert found == "on", f"{setting} is {found}: this would measure no durable commits"
         finally:
             await connection.close()
+
+
+def name_of(dsn: str) -> str:
+    """Which database a dsn of the embedded server names."""
+    return urlsplit(dsn).path.removeprefix("/")
 
 
 def _answers(url: str) -> Callable[[], Awaitable[bool]]:

@@ -68,11 +68,24 @@ class Tandem:
     _ballots: list[Ballot] = field(default_factory=list)
 
     async def ballots(self, count: int) -> list[Ballot]:
-        """So many projects to vote on, their workflows running and with nothing left to do."""
+        """So many projects to vote on, their workflows running, with nothing left to do and nobody to tell."""
         while len(self._ballots) < count:
-            self._ballots.append(await self._prepared())
-        await self.followed()
+            self._ballots.append(await self.prepared())
+        await self.quiet()
         return self._ballots[:count]
+
+    async def prepared(self) -> Ballot:
+        """A project brought from its start to an agreement that is being signed: seven commands."""
+        connection = Connection(self.port)
+        player = HttpPlayer(connection)
+        await to_agreement(player)
+        subject = await player.open_subject()
+        await connection.close()
+        return Ballot(player.project_id, [json.dumps(body) for body in votes(subject)])
+
+    async def told(self) -> int:
+        """How many messages people have got so far."""
+        return int(await self.connection.fetchval("SELECT count(*) FROM tandem.message"))
 
     async def vote(self, ballots: list[Ballot], seconds: float = 60.0, most: int = 1_000_000) -> Seen:
         """One caller on each project; every answered vote must be in the log, else this raises AssertionError."""
@@ -84,7 +97,7 @@ class Tandem:
         assert stored == seen.count, f"{seen.count} votes were answered, {stored} are in the log"
         return seen
 
-    async def followed(self, patience: float = 60) -> float:
+    async def followed(self, patience: float = 120) -> float:
         """Wait until every workflow has acted on everything; the seconds that took. Raises NotFollowed."""
         began = time.monotonic()
         while await self._busy():
@@ -97,7 +110,7 @@ class Tandem:
         """Wait until messages are delivered as well."""
         await self.followed()
         running = "WorkflowType = 'NotificationWorkflow' AND ExecutionStatus = 'Running'"
-        for _ in range(200):
+        for _ in range(600):
             if (await self.client.count_workflows(running)).count == 0:
                 return
             await asyncio.sleep(0.2)
@@ -112,11 +125,3 @@ class Tandem:
     async def _stored(self) -> int:
         sql = "SELECT count(*) FROM tandem.event WHERE type IN ('VoteCast', 'VoteChanged')"
         return int(await self.connection.fetchval(sql))
-
-    async def _prepared(self) -> Ballot:
-        connection = Connection(self.port)
-        player = HttpPlayer(connection)
-        await to_agreement(player)
-        subject = await player.open_subject()
-        await connection.close()
-        return Ballot(player.project_id, [json.dumps(body) for body in votes(subject)])

@@ -14,6 +14,7 @@ FIGURES = {
     "approval-throughput": "approval_throughput",
     "against-updates": "against_updates",
     "following": "following",
+    "settling": "settling",
     "appending": "appending",
     "warm-state": "warm_state",
     "folding": "folding",

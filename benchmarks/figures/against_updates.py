@@ -15,7 +15,6 @@ async def measure(site: Site, rounds: Rounds) -> Sequence[Figure]:
     workflows = [f"empty-{number}" for number in range(PROJECTS)]
     front = await site.update_front(workflows)
     ballots = await tandem.ballots(PROJECTS)
-    await tandem.quiet()
     pairs = zip(workflows, ballots, strict=True)
     lanes = [Lane(f"/update/{workflow}", b.lane.person, b.bodies) for workflow, b in pairs]
 

@@ -11,7 +11,7 @@ from activities.ports import Append, VerdictKind
 from benchmarks.measure import Bar, Figure, Rounds, compared, interleaved
 from benchmarks.memory import MemoryPlayer
 from benchmarks.pyeventsourcing import Stored, insert_all, recorder, stored_events
-from benchmarks.site import APPLICATION, Site
+from benchmarks.site import APPLICATION, Site, name_of
 from benchmarks.stories import VOTER, to_agreement, votes
 from domain.canonical import canonical
 from store.migrate import migrate
@@ -68,8 +68,7 @@ async def _appends(count: int) -> list[Append]:
 async def _ours(site: Site, callers: list[list[Append]]) -> float:
     dsn = await site.database(template="append_template")
     server = await site.postgres()
-    name = dsn.partition("@/")[2].partition("?")[0]
-    store = await PostgresStore.open(server.dsn(APPLICATION, name), patience=30)
+    store = await PostgresStore.open(server.dsn(APPLICATION, name_of(dsn)), patience=30)
 
     async def call(appends: list[Append], votes: slice) -> None:
         for append in appends[votes]:

@@ -12,7 +12,6 @@ async def measure(site: Site, rounds: Rounds) -> Sequence[Figure]:
     tandem = await site.tandem()
     plain = await site.plain_front()
     ballots = await tandem.ballots(1)
-    await tandem.quiet()
     lane = Lane("/plain", ballots[0].lane.person, ballots[0].bodies)
 
     async def ours() -> float:

@@ -24,7 +24,6 @@ async def measure(site: Site, rounds: Rounds) -> Sequence[Figure]:
     tandem = await site.tandem()
     plain = await site.plain_front()
     ballots = await tandem.ballots(PROJECTS)
-    await tandem.quiet()
     lanes = [Lane("/plain", ballot.lane.person, ballot.bodies) for ballot in ballots]
     lags: list[float] = []
     caught_up: list[float] = []

@@ -18,7 +18,6 @@ async def measure(site: Site, rounds: Rounds) -> Sequence[Figure]:
     """Milliseconds from sending one vote (so deciding and storing it is included) to the wake mark."""
     tandem = await site.tandem()
     ballots = await tandem.ballots(PROJECTS)
-    await tandem.quiet()
     caller = Connection(tandem.port)
     for ballot in ballots:  # warm up
         await _lag(tandem, ballot, caller)
