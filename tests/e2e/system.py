@@ -1,0 +1,108 @@
+"""The whole system as child processes on free ports: PostgreSQL, Temporal, worker, server; each can be killed."""
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from secrets import token_hex
+from tempfile import TemporaryDirectory
+
+import httpx2
+
+from dev.embedded import EmbeddedPostgres, EmbeddedTemporal
+from dev.home import CHECKOUT, Home
+from dev.ports import any_port
+from dev.program import Program, polls, run_once, serves
+from store.postgres import PostgresStore
+
+QUEUE = "tandem"
+
+
+class System:
+    """Everything that `tandem up` starts, part by part."""
+
+    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
+        self.home = Home(folder)
+        self.home.make()
+        self.instance = token_hex(8)
+        self.postgres = EmbeddedPostgres(self.home.postgres, self.home.log("postgres"))
+        self.temporal = EmbeddedTemporal(self.home.temporal, any_port(), any_port(), log=self.home.log("temporal"))
+        self.port = any_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._extra = settings or {}
+
+    def settings(self) -> dict[str, str]:
+        """The environment of worker and server."""
+        return {
+            "TANDEM_MODE": "development",
+            "TANDEM_DATABASE_URL": self.postgres.dsn("tandem_app", "tandem"),
+            "TANDEM_MIGRATION_URL": self.postgres.dsn(database="tandem"),
+            "TANDEM_TEMPORAL_ADDRESS": self.temporal.address,
+            "TANDEM_TASK_QUEUE": QUEUE,
+            "TANDEM_PORT": str(self.port),
+            "TANDEM_INSTANCE": self.instance,
+            "TANDEM_GRACEFUL_SECONDS": "2",
+            **self._extra,
+        }
+
+    async def start(self) -> None:
+        """Start all of it, with the schema in place."""
+        await self.postgres.start()
+        await self.postgres.create_database("tandem")
+        await self.temporal.start()
+        await run_once("migrate", self.home, ["-m", "cli", "migrate"], self.settings(), CHECKOUT)
+        self.worker = self.another_worker("worker")
+        self.server = self._program("server", {}, serves(self.url, self.instance, self.home.log("server")))
+        await self.worker.start()
+        await self.server.start()
+
+    def another_worker(self, name: str, **settings: str) -> Program:
+        """A worker process, not started yet; `name` only tells its log from others'."""
+        program = Program(
+            "worker", self.home, self.settings() | settings, lambda: polls(self.temporal, QUEUE), 4, CHECKOUT
+        )
+        program.log = self.home.log(name)
+        return program
+
+    def _program(self, name: str, extra: dict[str, str], ready: object) -> Program:
+        return Program(name, self.home, self.settings() | extra, lambda: ready, 3, CHECKOUT)  # type: ignore[arg-type,return-value]
+
+    def kill(self, part: str) -> None:
+        """kill -9, as a crash would."""
+        pid = {
+            "worker": lambda: self.worker._child.pid,
+            "server": lambda: self.server._child.pid,
+            "temporal": lambda: self.temporal.pid,
+            "postgres": lambda: self.postgres.pid,
+        }[part]()
+        assert pid is not None, f"{part} does not run"
+        os.kill(pid, signal.SIGKILL)
+
+    async def restart(self, part: str) -> None:
+        """Start a killed part again."""
+        await getattr(self, part).start()
+
+    async def stop(self) -> None:
+        for part in (self.server, self.worker, self.temporal, self.postgres):
+            await part.stop()
+
+    def person(self, name: str) -> httpx2.AsyncClient:
+        """A client that acts as this person."""
+        return httpx2.AsyncClient(base_url=self.url, headers={"Authorization": f"Bearer dev:{name}"}, timeout=30)
+
+    async def store(self) -> PostgresStore:
+        """The application's own view of the database."""
+        return await PostgresStore.open(self.postgres.dsn("tandem_app", "tandem"))
+
+
+@asynccontextmanager
+async def running(settings: dict[str, str] | None = None) -> AsyncIterator[System]:
+    """A system of one's own, in a folder that goes with it."""
+    with TemporaryDirectory(prefix="tandem-", ignore_cleanup_errors=True) as folder:
+        system = System(Path(folder), settings)
+        try:
+            await system.start()
+            yield system
+        finally:
+            await system.stop()
