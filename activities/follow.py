@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.decide import Step
 from activities.folding import Folded, States, advance, event_of, stream_of
+from activities.keys import persons_key
 from activities.messages import Act, Done, Follow, NoticeMessage, Seen, Situation, Submitted
 from activities.outages import patient
 from activities.ports import Recorded, Store
@@ -72,7 +73,7 @@ class ProjectSteps:
         actor = Actor(sent.principal, sent.on_behalf_of, sent.delegation, client="signal")
         return await self._submit(
             Envelope(
-                sent.command_id,
+                persons_key(sent.command_id),
                 asked.project_id,
                 sent.type,
                 actor,

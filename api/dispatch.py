@@ -1,13 +1,12 @@
 """The door: the only way from outside to a command. Pages, programs and bulk go through it."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
 from activities.decide import Outcome, Step
+from activities.keys import persons_key
 from activities.ports import Store
 from api.ids import uuid7
 from api.wakes import Waker, Wakes
@@ -19,8 +18,6 @@ from domain.refusals import Refused, malformed
 from store.batch import UnfitAppend
 
 __all__ = ["Asked", "Door", "Waker"]
-
-_PLAIN_KEY = re.compile(r"[A-Za-z0-9._~-]{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +35,8 @@ class Asked:
 
 
 def command_id(key: str | None) -> str:
-    """The key itself, or a fresh UUIDv7.
-
-    A key with unusual characters is replaced by its hash: the lifecycle's own ids (`timer:…`, `enter:…`)
-    must be out of reach for people.
-    """
-    if key is None:
-        return str(uuid7())
-    return key if _PLAIN_KEY.fullmatch(key) else "key-" + sha256(key.encode()).hexdigest()
+    """The key, out of the lifecycle's way, or a fresh UUIDv7."""
+    return str(uuid7()) if key is None else persons_key(key)
 
 
 class Door:

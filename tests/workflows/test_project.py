@@ -151,13 +151,14 @@ async def test_a_signal_submits_with_the_same_checks_and_the_same_effect(world: 
     for _ in range(2):
         await handle(world, project_id).signal("submit", sent)
     await world.recorded(project_id, "CharterDrafted")
-    forged = Submission(command_id=str(uuid4()), type="CloseProject", principal="lifecycle")
+    forged = Submission(command_id="enter:2:invite", type="CloseProject", principal="lifecycle")
     await handle(world, project_id).signal("submit", forged)
 
     async def refused() -> bool:
         return any(line.code == "SystemOnly" for _, line in await world.store.refusals(10))
 
     await world.until(refused)
+    assert all(":" not in line.command_id for _, line in await world.store.refusals(10))
     assert len(await world.events(project_id, "CharterDrafted")) == 1
     assert (await world.events(project_id, "CharterDrafted"))[0].metadata["actor"]["client"] == "signal"
 
