@@ -24,14 +24,16 @@ def main() -> int:
     facts: dict[str, Any] = {"at": started_at(), "rounds": rounds.count, "quick": rounds.quick, **machine()}
     folder = Path(tempfile.mkdtemp(prefix="tandem-bench-"))
     try:
-        figures = uvloop.run(_measure(folder, asked.only or list(FIGURES), rounds, console))
+        figures, failed = uvloop.run(_measure(folder, asked.only or list(FIGURES), rounds, console))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     show(figures, console)
     load = ", ".join(f"{value:g}" for value in facts["load"])
     console.print(f"{facts['cores']} cores, load {load} before, fdatasync {facts['fdatasync_ms']} ms")
-    console.print(f"Written to {write(figures, facts).name}; what each figure means: benchmarks/README.md")
-    return 1 if any(figure.kept is False for figure in figures) else 0
+    console.print(
+        f"Written to {write(figures, facts | {'failed': failed}).name}; what each figure means: benchmarks/README.md"
+    )
+    return 1 if failed or any(figure.kept is False for figure in figures) else 0
 
 
 def _asked() -> argparse.Namespace:
@@ -42,15 +44,24 @@ def _asked() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _measure(folder: Path, names: list[str], rounds: Rounds, console: Console) -> list[Figure]:
+async def _measure(
+    folder: Path, names: list[str], rounds: Rounds, console: Console
+) -> tuple[list[Figure], dict[str, str]]:
+    """The figures, and by name what kept the others from being measured."""
     figures: list[Figure] = []
+    failed: dict[str, str] = {}
     async with Site(folder) as site:
         for name in names:
             began = time.monotonic()
-            with console.status(name):
-                figures.extend(await measure_of(name)(site, rounds))
+            try:
+                with console.status(name):
+                    figures.extend(await measure_of(name)(site, rounds))
+            except Exception as error:
+                failed[name] = f"{type(error).__name__}: {error}"
+                console.print(f"{name} could not be measured", style="red")
+                console.print_exception()
             console.print(f"{name}: {time.monotonic() - began:.0f} s", style="dim")
-    return figures
+    return figures, failed
 
 
 if __name__ == "__main__":

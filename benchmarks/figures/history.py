@@ -20,15 +20,16 @@ async def measure(site: Site, rounds: Rounds) -> Sequence[Figure]:
     connection = Connection(tandem.port)
     player = HttpPlayer(connection)
     await to_completion(player)
-    await tandem.quiet()
-    shown = await connection.ask("GET", f"/v1/projects/{player.project_id}", "pei.min")
     await connection.close()
-    handle = tandem.client.get_workflow_handle(f"project-{player.project_id}")
+    await tandem.quiet()
+    stream = f"project-{player.project_id}"
+    facts = await tandem.connection.fetchval("SELECT head FROM tandem.wake WHERE stream = $1", stream)
+    handle = tandem.client.get_workflow_handle(stream)
     kinds = Counter([event.event_type async for event in handle.fetch_history_events()])
     total, wakes = sum(kinds.values()), kinds[SIGNALED]
-    details = {"events": total, "wakes": wakes, "facts": shown["version"]}
+    details = {"events": total, "wakes": wakes, "facts": facts}
     named = {EventType.Name(kind): count for kind, count in kinds.most_common()}
     return [
         Figure("history-per-wake", "history events per wake", "", total / wakes, details=details | {"kinds": named}),
-        Figure("history-per-fact", "history events per stored fact", "", total / shown["version"], details=details),
+        Figure("history-per-fact", "history events per stored fact", "", total / facts, details=details),
     ]
