@@ -12,13 +12,15 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
 from domain.refusals import malformed
 from domain.values import EVERY_STAGE, Role, Stage, Value
+from domain.words import word
 
 if TYPE_CHECKING:
     from domain.notice import Notice
@@ -132,24 +134,28 @@ class Event(Value):
     def sentence(self, language: str, actor: str) -> str:
         """This event in words, in `en` or `zh`."""
         words = self.zh if language.startswith("zh") else self.en
-        return words.format_map(_Fields(self, actor))
+        return words.format_map(_Fields(self, actor, language))
 
 
 class _Fields(dict[str, Any]):
-    """Field values for a sentence; a list reads as a list, a missing value as a dash."""
+    """Field values for a sentence; a list reads as a list, a missing value as a dash, a code as its word."""
 
-    def __init__(self, event: Event, actor: str) -> None:
-        super().__init__({name: _readable(getattr(event, name)) for name in type(event).model_fields})
+    def __init__(self, event: Event, actor: str, language: str) -> None:
+        coded = {n for n, field in type(event).model_fields.items() if get_origin(field.annotation) is Literal}
+        values = {name: getattr(event, name) for name in type(event).model_fields}
+        super().__init__({n: word(v, language) if n in coded else _readable(v, language) for n, v in values.items()})
         self["actor"] = actor
 
 
-def _readable(value: Any) -> str:
-    if value is None:
+def _readable(value: Any, language: str) -> str:
+    if value is None or value == ():
         return "–"
+    if isinstance(value, StrEnum):
+        return word(value.value, language)
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M UTC")
     if isinstance(value, tuple):
-        return ", ".join(_readable(v) for v in value)
+        return ("、" if language.startswith("zh") else ", ").join(_readable(v, language) for v in value)
     if hasattr(value, "amount"):
         return f"{value.amount} {value.currency}"
     return str(value)

@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     StringConstraints,
+    WithJsonSchema,
 )
 
 
@@ -138,7 +139,7 @@ Number = Annotated[
     Decimal,
     BeforeValidator(_decimal),
     PlainSerializer(lambda d: format(d, "f"), return_type=str),
-    Field(json_schema_extra=_NUMBER),
+    WithJsonSchema(_NUMBER),
 ]
 """A decimal, written as a string; |n| < 10^15, at most 6 decimals."""
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]

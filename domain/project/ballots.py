@@ -64,7 +64,7 @@ class VoteChanged(VoteCast):
     """A person changed their vote while the decision was open; both votes stay in the history (DR17)."""
 
     en = "{actor} changed their vote on {decision} to {value}"
-    zh = "{actor} 将 {decision} 的表决改为 {value}"
+    zh = "{actor} 将 {decision} 的表决改为{value}"
 
 
 class VoterRecused(Event):

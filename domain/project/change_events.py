@@ -12,6 +12,7 @@ from domain.notice import Notice
 from domain.project.changes import Assessed, ChangeRequest, ChangeState
 from domain.project.impacts import PlanImpact, ProductImpact
 from domain.values import Role
+from domain.words import word
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -58,7 +59,7 @@ class ChangeTriaged(Event):
     """The PMO has said what class of change it is."""
 
     en = "{actor} triaged {change} as {change_class}"
-    zh = "{actor} 将 {change} 归类为 {change_class}"
+    zh = "{actor} 将 {change} 归类为{change_class}"
     change: str
     change_class: Literal["NORMAL", "DUPLICATE"]
     duplicate_of: str | None = None
@@ -188,8 +189,8 @@ class _ChangeEnded(Event):
         if change.author in project.team.members():
             yield Notice(
                 change.author,
-                f"{project.code}: {change.id} is {change.state}: {change.title}. Reason: {self.reason}",
-                f"{project.code}:{change.id} 结果为 {change.state}:{change.title}。原因:{self.reason}",
+                f"{project.code}: {change.id} is {word(change.state, 'en')}: {change.title}. Reason: {self.reason}",
+                f"{project.code}:{change.id} {word(change.state, 'zh')}:{change.title}。原因:{self.reason}",
                 change.id,
             )
 

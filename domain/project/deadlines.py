@@ -47,7 +47,7 @@ class DecisionEscalated(Event):
     """Time ran out: the holders of one more role may sign as well; nobody is removed."""
 
     en = "{decision} is escalated to {role} (level {level})"
-    zh = "{decision} 升级至 {role}(第 {level} 级)"
+    zh = "{decision} 升级至{role}(第 {level} 级)"
     decision: str
     level: int
     role: Role

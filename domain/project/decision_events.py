@@ -17,6 +17,7 @@ from domain.project.counting import awaited, open_slots
 from domain.project.decision import Decision, Effect, State, Subject
 from domain.template import DecisionPolicy, Kind, Slot
 from domain.values import Role
+from domain.words import word
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -81,8 +82,8 @@ def tell_the_end(project: Project, decision: Decision, reason: str | None) -> It
         if person in project.team.members():
             yield Notice(
                 person,
-                f"{decision.id} is {decision.state}: {decision.title}.{why_en}",
-                f"{decision.id} 结果为 {decision.state}:{decision.title}。{why_zh}",
+                f"{decision.id} is {word(decision.state, 'en')}: {decision.title}.{why_en}",
+                f"{decision.id} {word(decision.state, 'zh')}:{decision.title}。{why_zh}",
                 decision.id,
             )
 

@@ -10,6 +10,7 @@ from domain.messages import Command, Event, Happened
 from domain.notice import Notice
 from domain.project.passing import when_due
 from domain.values import Instant, Role, Stage
+from domain.words import word
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -49,7 +50,7 @@ class PeopleInvited(Event):
     """The people whose turn it is in this stage were asked to act."""
 
     en = "{people} were invited to {stage}"
-    zh = "已邀请 {people} 参与 {stage} 阶段"
+    zh = "已邀请 {people} 参与{stage}阶段"
     stage: Stage
     visit: int
     people: tuple[str, ...]
@@ -66,8 +67,8 @@ class PeopleInvited(Event):
 class StageClockStarted(Event):
     """The working days meant for this stage began to run."""
 
-    en = "{stage} should be done by {due_at}"
-    zh = "{stage} 阶段应于 {due_at} 前完成"
+    en = "The stage {stage} should be done by {due_at}"
+    zh = "{stage}阶段应于 {due_at} 前完成"
     stage: Stage
     visit: int
     due_at: Instant
@@ -82,7 +83,7 @@ class StageReminderDue(Event):
     """A share of the time meant for the stage has passed."""
 
     en = "{percent} % of the time for {stage} has passed"
-    zh = "{stage} 阶段时间已过 {percent} %"
+    zh = "{stage}阶段时间已过 {percent} %"
     stage: Stage
     visit: int
     percent: int
@@ -97,8 +98,8 @@ class StageReminderDue(Event):
         for person in dict.fromkeys(people):
             yield Notice(
                 person,
-                f"{project.code}: {self.percent} % of the time for {self.stage} has passed. {en}",
-                f"{project.code}:{self.stage} 阶段时间已过 {self.percent} %。{zh}",
+                f"{project.code}: {self.percent} % of the time for {word(self.stage, 'en')} has passed. {en}",
+                f"{project.code}:{word(self.stage, 'zh')}阶段时间已过 {self.percent} %。{zh}",
                 self.stage,
             )
 

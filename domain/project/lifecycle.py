@@ -17,6 +17,7 @@ from domain.project.resolution import in_play_about, supersede
 from domain.refusals import wrong_state
 from domain.template import Kind
 from domain.values import Role, Stage
+from domain.words import word
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -36,7 +37,7 @@ class StageEntered(Event):
     """The project is in another stage; clocks of the stage before have ended."""
 
     en = "The project entered {stage}"
-    zh = "项目进入 {stage} 阶段"
+    zh = "项目进入{stage}阶段"
     stage: Stage
     visit: int
 
@@ -51,7 +52,7 @@ class GatePassed(Event):
     """The gate behind a stage was decided: GO, RECYCLE to an earlier stage, or KILL."""
 
     en = "The gate of {stage} was decided by {decision}: {outcome}"
-    zh = "{stage} 阶段门由 {decision} 决定:{outcome}"
+    zh = "{stage}阶段门由 {decision} 决定:{outcome}"
     stage: Stage
     outcome: Literal["GO", "RECYCLE", "KILL"]
     decision: str
@@ -77,7 +78,9 @@ class ProjectClosed(Event):
 
     def tells(self, project: Project) -> Iterable[Notice]:
         for person in project.team.members():
-            yield Notice(person, f"{self.code} is closed: {self.ending}.", f"{self.code} 已关闭:{self.ending}。")
+            yield Notice(
+                person, f"{self.code} is closed: {self.ending}.", f"{self.code} 已关闭:{word(self.ending, 'zh')}。"
+            )
 
 
 def pass_gate(story: Story, decision: Decision) -> None:

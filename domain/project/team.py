@@ -14,6 +14,7 @@ from domain.messages import Event, Happened
 from domain.notice import Notice
 from domain.refusals import broken
 from domain.values import DECIDING_ROLES, Role
+from domain.words import word
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -137,11 +138,17 @@ def check_can_be_repaired(pairs: Iterable[tuple[str, Role]]) -> None:
         )
 
 
+def welcome(project: Project, person: str, role: Role, grant: str) -> Notice:
+    """What somebody is told whose role is in force from now on."""
+    en, zh = word(role, "en"), word(role, "zh")
+    return Notice(person, f"{project.code}: you are now {en}.", f"{project.code}:你已担任{zh}。", grant)
+
+
 class RoleAssigned(Event):
     """A person was given a role; with decision rights it waits for a second person (R6)."""
 
     en = "{actor} gave {person} the role {role}"
-    zh = "{actor} 指派 {person} 担任 {role}"
+    zh = "{actor} 指派 {person} 担任{role}"
     grant: str
     person: str
     role: Role
@@ -154,13 +161,15 @@ class RoleAssigned(Event):
 
     def tells(self, project: Project) -> Iterable[Notice]:
         if self.confirmed:
-            yield Notice(self.person, f"You are now {self.role}.", f"你已担任 {self.role}。", self.grant)
+            yield Notice(
+                self.person, f"You are now {word(self.role, 'en')}.", f"你已担任{word(self.role, 'zh')}。", self.grant
+            )
             return
         for person in project.team.holders(Role.SPONSOR) + project.team.holders(Role.PMO):
             yield Notice(
                 person,
-                f"{self.person} as {self.role} waits for a second person to confirm.",
-                f"{self.person} 担任 {self.role} 待第二人确认。",
+                f"{project.code}: {self.person} as {word(self.role, 'en')} waits for a second person to confirm.",
+                f"{project.code}:{self.person} 担任{word(self.role, 'zh')}待第二人确认。",
                 self.grant,
             )
 
@@ -169,7 +178,7 @@ class RoleConfirmed(Event):
     """A second person confirmed a grant: it is in force."""
 
     en = "{actor} confirmed {person} as {role}"
-    zh = "{actor} 确认 {person} 担任 {role}"
+    zh = "{actor} 确认 {person} 担任{role}"
     grant: str
     person: str
     role: Role
@@ -181,14 +190,16 @@ class RoleConfirmed(Event):
         return project.but(team=replace(project.team, grants=grants))
 
     def tells(self, project: Project) -> Iterable[Notice]:
-        yield Notice(self.person, f"You are now {self.role}.", f"你已担任 {self.role}。", self.grant)
+        yield Notice(
+            self.person, f"You are now {word(self.role, 'en')}.", f"你已担任{word(self.role, 'zh')}。", self.grant
+        )
 
 
 class RoleEnded(Event):
     """A person no longer holds a role."""
 
     en = "{actor} ended the role {role} of {person}: {reason}"
-    zh = "{actor} 结束了 {person} 的 {role} 角色:{reason}"
+    zh = "{actor} 结束了 {person} 的{role}角色:{reason}"
     person: str
     role: Role
     reason: str

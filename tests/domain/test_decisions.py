@@ -222,7 +222,7 @@ class TestDR9EditedMeanwhile:
         outcome = given(play).when("DraftCharter", PRODUCT, content=charter(scope=["Renewal"]))
         assert [type(e).__name__ for e in outcome.events] == ["CharterDrafted", "DecisionSuperseded"]
         outcome.told(PRODUCT, PMO, SPONSOR)
-        told = next(n for n in outcome.play.told() if n.recipient == PMO and "SUPERSEDED" in n.en)
+        told = next(n for n in outcome.play.told() if n.recipient == PMO and "superseded" in n.en)
         assert "scope: Renewal, Payment → Renewal" in told.en
         given(outcome.play).when("Vote", PRODUCT, **play.ballot("D-1")).then_refused("DecisionClosed", "DR12")
 

@@ -180,7 +180,7 @@ class TestP3ACancelledProjectClosesInGoodOrder:
     def test_open_changes_are_dropped_and_stay_in_the_log(self) -> None:
         play = cancelled(submit(changing(), title="Another one"))
         assert [c.state for c in play.project.changes.values()] == [ChangeState.DROPPED] * 2
-        assert {n.recipient for n in play.told() if "DROPPED" in n.en} == {MEMBER}
+        assert {n.recipient for n in play.told() if "dropped" in n.en} == {MEMBER}
         assert all(not d.in_play for d in play.project.decisions.values())
 
     def test_it_is_cancelled_once(self) -> None:
