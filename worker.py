@@ -28,6 +28,7 @@ from workflows.notification import NotificationWorkflow
 from workflows.project import ProjectWorkflow
 
 log = logging.getLogger("tandem.worker")
+REGISTER_SECONDS = 5.0
 OWN_PACKAGES = ("domain", "activities", "orjson", "holidays", "pydantic", "pydantic_core", "annotated_types")
 """Passed through the sandbox: workflows import shapes and names from them and run none of their code."""
 
@@ -53,6 +54,14 @@ async def connect(settings: Settings) -> Client:
             await asyncio.sleep(1)
         else:
             return client
+
+
+async def keep_registered(client: Client) -> None:
+    """Register again and again: a Temporal that lost its database knows no search attributes, and workflows stall."""
+    while True:
+        await asyncio.sleep(REGISTER_SECONDS)
+        with suppress(RPCError):
+            await register_search_attributes(client)
 
 
 async def open_store(settings: Settings) -> PostgresStore:
@@ -116,11 +125,11 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         step = Step(store, load_templates(settings.templates), cache=settings.state_cache)
         async with build(settings, client, store, step):
             log.info("working on %s", settings.task_queue)
-            sweeping = asyncio.create_task(sweep.run())
+            beside = [asyncio.create_task(sweep.run()), asyncio.create_task(keep_registered(client))]
             await stop.wait()
-            sweeping.cancel()
-            with suppress(asyncio.CancelledError):
-                await sweeping
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
 
 async def main() -> None:
