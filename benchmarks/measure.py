@@ -77,7 +77,7 @@ def compared(
     says: str,
     unit: str,
     pairs: Sequence[tuple[float, ...]],
-    bar: Bar,
+    bar: Bar | None = None,
     **details: Any,
 ) -> Figure:
     """The figure of (ours, other) per round: its ratio is the median of the rounds' ratios."""

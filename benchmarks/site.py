@@ -46,6 +46,7 @@ class Site:
         self._temporal: EmbeddedTemporal | None = None
         self._tandem: Tandem | None = None
         self._plain: int | None = None
+        self._children: dict[str, Child | EmbeddedPostgres | EmbeddedTemporal] = {}
 
     async def __aenter__(self) -> Self:
         self.home.make()
@@ -61,6 +62,7 @@ class Site:
         if self._postgres is None:
             self._postgres = EmbeddedPostgres(self.home.postgres, self.home.log("postgres"))
             self._stack.push_async_callback(self._postgres.stop)
+            self._children[self._postgres.name] = self._postgres
             await self._postgres.start()
             await self._check_durable(self._postgres.dsn())
         return self._postgres
@@ -89,6 +91,7 @@ class Site:
         if self._temporal is None:
             self._temporal = EmbeddedTemporal(self.home.temporal, any_port(), log=self.home.log("temporal"))
             self._stack.push_async_callback(self._temporal.stop)
+            self._children[self._temporal.name] = self._temporal
             await self._temporal.start()
         return self._temporal
 
@@ -113,6 +116,13 @@ class Site:
         for workflow in workflows:
             await client.start_workflow(EmptyWorkflow.run, id=workflow, task_queue=QUEUE)
         return await self._front("update-front", [temporal.address])
+
+    def pid(self, name: str) -> int:
+        """The process id of a server that runs. Raises NotReady."""
+        pid = self._children[name].pid
+        if pid is None:
+            raise NotReady(f"{name} has ended")
+        return pid
 
     async def _front(self, name: str, more: list[str]) -> int:
         port = any_port()
@@ -150,6 +160,7 @@ class Site:
     async def _start(self, name: str, program: list[str], settings: Mapping[str, str], ready: Ready) -> None:
         child = Child(name, self.home.trace(name), self.home.log(name))
         self._stack.push_async_callback(child.stop)
+        self._children[name] = child
         child.spawn([sys.executable, "-m", *program], os.environ | dict(settings), cwd=CHECKOUT)
         for _ in range(450):
             if not child.running:

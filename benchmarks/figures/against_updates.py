@@ -19,12 +19,12 @@ async def measure(site: Site, rounds: Rounds) -> Sequence[Figure]:
     lanes = [Lane(f"/update/{workflow}", b.lane.person, b.bodies) for workflow, b in pairs]
 
     async def ours() -> float:
-        seen = await tandem.vote(ballots, rounds.lasting(4))
+        seen = await tandem.vote(ballots, rounds.lasting(3))
         await tandem.followed()
         return seen.per_second
 
     async def other() -> float:
-        return (await put(Load(front, lanes, rounds.lasting(4)))).per_second
+        return (await put(Load(front, lanes, rounds.lasting(3)))).per_second
 
     await interleaved(1, ours, other)  # warm up
     measured = await interleaved(rounds.count, ours, other)

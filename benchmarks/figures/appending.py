@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import asyncpg
 
@@ -19,39 +20,51 @@ from store.postgres import PostgresStore
 
 CALLERS = 32
 THREADS = (1, 8)
+PREPARING = 7
+"""Appends of each caller before the clock starts."""
 TABLE = """
     CREATE TABLE plain (
-      id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, stream text, version bigint, type text,
+      id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, stream text, version bigint, type text, event_id uuid,
       metadata jsonb, data jsonb
     )
 """
-INSERT = "INSERT INTO plain (stream, version, type, metadata, data) VALUES ($1, $2, $3, $4, $5)"
-Row = tuple[str, int, str, str, str]
+INDEXES = """
+    CREATE UNIQUE INDEX plain_stream ON plain (stream, version);
+    CREATE UNIQUE INDEX plain_event_id ON plain (event_id);
+"""
+"""What optimistic concurrency and idempotence need at least."""
+INSERT = "INSERT INTO plain (stream, version, type, event_id, metadata, data) VALUES ($1, $2, $3, $4, $5, $6)"
+Row = tuple[str, int, str, UUID, str, str]
 
 
 async def measure(site: Site, rounds: Rounds) -> Sequence[Figure]:
     """Commits a second of real votes, one event each. Every round has fresh tables."""
-    callers = [await _appends(rounds.of(80)) for _ in range(CALLERS)]
+    callers = [await _appends(rounds.of(60)) for _ in range(CALLERS)]
     await migrate(await site.database("append_template"))
 
     async def ours() -> float:
         return await _ours(site, callers)
 
+    rows = [[_row(append) for append in appends] for appends in callers]
+
     async def plain() -> float:
-        return await _plain(site, [[_row(append) for append in appends] for appends in callers])
+        return await _plain(site, rows, TABLE)
+
+    async def unique() -> float:
+        return await _plain(site, rows, TABLE + ";" + INDEXES)
 
     async def theirs() -> float:
-        events = [event for appends in callers for event in stored_events(appends[-rounds.of(24) :])]
+        events = [event for appends in callers for event in stored_events(appends[-rounds.of(12) :])]
         return max([await _theirs(site, threads, events) for threads in THREADS])
 
-    await interleaved(1, ours, plain, theirs)  # warm up
-    measured = await interleaved(rounds.count, ours, plain, theirs)
-    against_plain = [(mine, other) for mine, other, _ in measured]
-    against_theirs = [(mine, other) for mine, _, other in measured]
+    await interleaved(1, ours, plain, unique, theirs)  # warm up
+    measured = await interleaved(rounds.count, ours, plain, unique, theirs)
+    pairs = [[(values[0], values[other]) for values in measured] for other in (1, 2, 3)]
     says = f"ordered, chained, shown appends, {CALLERS} callers, against"
     return [
-        compared("append-plain", f"{says} unordered inserts", "/s", against_plain, Bar(0.8, at_most=False)),
-        compared("append-pyeventsourcing", f"{says} pyeventsourcing", "/s", against_theirs, Bar(4, at_most=False)),
+        compared("append-plain", f"{says} unordered inserts", "/s", pairs[0], Bar(0.8, at_most=False)),
+        compared("append-unique", f"{says} the same with the events' unique indexes", "/s", pairs[1]),
+        compared("append-pyeventsourcing", f"{says} pyeventsourcing", "/s", pairs[2], Bar(4, at_most=False)),
     ]
 
 
@@ -93,10 +106,11 @@ def _votes(appends: list[Append]) -> int:
 
 def _row(append: Append) -> Row:
     fact = append.facts[0]
-    return (fact.stream, fact.version, fact.type, canonical(fact.metadata).decode(), canonical(fact.data).decode())
+    contents = canonical(fact.metadata).decode(), canonical(fact.data).decode()
+    return (fact.stream, fact.version, fact.type, fact.event_id, *contents)
 
 
-async def _plain(site: Site, callers: list[list[Row]]) -> float:
+async def _plain(site: Site, callers: list[list[Row]], tables: str) -> float:
     dsn = await site.database()
     connections = [await asyncpg.connect(dsn) for _ in callers]
 
@@ -105,12 +119,12 @@ async def _plain(site: Site, callers: list[list[Row]]) -> float:
             await connection.execute(INSERT, *row)
 
     try:
-        await connections[0].execute(TABLE)
+        await connections[0].execute(tables)
         pairs = list(zip(connections, callers, strict=True))
-        await asyncio.gather(*(call(connection, rows[:7]) for connection, rows in pairs))
+        await asyncio.gather(*(call(connection, rows[:PREPARING]) for connection, rows in pairs))
         began = time.perf_counter()
-        await asyncio.gather(*(call(connection, rows[7:]) for connection, rows in pairs))
-        return sum(len(rows[7:]) for rows in callers) / (time.perf_counter() - began)
+        await asyncio.gather(*(call(connection, rows[PREPARING:]) for connection, rows in pairs))
+        return sum(len(rows[PREPARING:]) for rows in callers) / (time.perf_counter() - began)
     finally:
         for connection in connections:
             connection.terminate()

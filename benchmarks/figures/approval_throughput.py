@@ -29,13 +29,13 @@ async def measure(site: Site, rounds: Rounds) -> Sequence[Figure]:
     caught_up: list[float] = []
 
     async def ours() -> float:
-        seen, after, marks = await _watched(tandem, ballots, rounds.lasting(4))
+        seen, after, marks = await _watched(tandem, ballots, rounds.lasting(3))
         lags.extend(_lags(ballots, seen, marks))
         caught_up.append(after)
         return seen.per_second
 
     async def other() -> float:
-        return (await put(Load(plain, lanes, rounds.lasting(4)))).per_second
+        return (await put(Load(plain, lanes, rounds.lasting(3)))).per_second
 
     await interleaved(1, ours, other)  # warm up
     lags.clear()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from benchmarks.measure import Figure, Rounds
 from benchmarks.site import Site
 
-PROJECTS = 8
+PROJECTS = 4
 
 
 async def measure(site: Site, rounds: Rounds) -> Sequence[Figure]:
