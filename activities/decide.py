@@ -9,7 +9,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from activities.folding import Folded, States, stream_of
-from activities.pages import page
+from activities.pages import page_after
 from activities.ports import Append, Fact, KnownCommand, RefusalLine, Store, Verdict, VerdictKind
 from domain.canonical import NotCanonical, canonical, fingerprint, leaf_hash
 from domain.decider import decide, read_strictly
@@ -104,7 +104,7 @@ class Step:
                 continue
             verdict = await self.store.append(append)
             if verdict.kind is VerdictKind.OK:
-                self.states.keep(Folded(after, append.facts[-1].leaf_hash, verdict.position or 0))
+                self.states.keep(replace(after, position=verdict.position or 0))
                 return _outcome(append.answer, verdict)
             if verdict.kind is not VerdictKind.CONFLICT:
                 return _judged(verdict)
@@ -113,15 +113,16 @@ class Step:
 
     def _prepare(
         self, envelope: Envelope, command: Command, folded: Folded, mark: bytes, code: str
-    ) -> tuple[Append | None, Project]:
+    ) -> tuple[Append | None, Folded]:
         before = folded.project
         at = max([self._now(), *([before.changed_at] if before.changed_at else [])])
         envelope = replace(envelope, at=at)
         events, after = decide(envelope, command, before, self.templates, code)
         _check_expected(envelope, before)
         if not events:
-            return None, after
+            return None, folded
         facts = _facts(envelope, events, folded, at)
+        shown, owed = page_after(folded.duties, after)
         append = Append(
             stream=stream_of(before.id),
             expected_version=before.version,
@@ -129,9 +130,9 @@ class Step:
             fingerprint=mark,
             facts=facts,
             answer=_answer(after, facts),
-            page=page(before, after),
+            page=shown,
         )
-        return append, after
+        return append, Folded(after, facts[-1].leaf_hash, duties=owed)
 
     async def _answered_before(self, envelope: Envelope, mark: bytes, refusal: Refused) -> Outcome:
         """The first answer where this command is known (else its own effect would refuse it), or the refusal."""

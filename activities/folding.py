@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from activities.ports import GENESIS, Recorded, Store
 from domain.decider import event_from
 from domain.messages import Event, Happened
+from domain.notice import Duty
 from domain.project.aggregate import Project
 from domain.story import evolve
 
@@ -25,6 +26,8 @@ class Folded:
     project: Project
     head_hash: bytes = GENESIS
     position: int = -1
+    duties: tuple[Duty, ...] | None = None
+    """What its page shows of duties, where that is known."""
 
     @property
     def version(self) -> int:

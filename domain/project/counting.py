@@ -43,6 +43,8 @@ def barred(decision: Decision, slot: Slot, person: str) -> str | None:
 
 
 def _allowed(decision: Decision, slot: Slot, people: Iterable[str]) -> tuple[str, ...]:
+    if not (slot.separation or slot.not_same_as or decision.recused):
+        return tuple(dict.fromkeys(people))
     free = (p for p in people if p not in decision.recused and barred(decision, slot, p) is None)
     return tuple(dict.fromkeys(free))
 
@@ -72,7 +74,11 @@ def _electorate(decision: Decision, slot: Slot, team: Team) -> int:
 
 def needed(decision: Decision, slot: Slot, team: Team) -> int:
     """Approvals that this slot needs: by count or by share of those it is meant for (DR3, DR5)."""
-    return max(slot.min_approvals, ceiling_share(_electorate(decision, slot, team), slot.percent))
+    return max(slot.min_approvals, _share(decision, slot, team, slot.percent))
+
+
+def _share(decision: Decision, slot: Slot, team: Team, percent: int) -> int:
+    return ceiling_share(_electorate(decision, slot, team), percent) if percent else 0
 
 
 def votes(decision: Decision, slot: Slot, *choices: Choice) -> tuple[Ballot, ...]:
@@ -83,7 +89,7 @@ def satisfied(decision: Decision, slot: Slot, team: Team) -> bool:
     """Enough approvals, enough turnout, and no rejection where the slot has a veto (DR4)."""
     approvals = len(votes(decision, slot, Choice.APPROVE))
     turnout = approvals + len(votes(decision, slot, Choice.REJECT, Choice.ABSTAIN))
-    wanted = ceiling_share(_electorate(decision, slot, team), slot.turnout_percent)
+    wanted = _share(decision, slot, team, slot.turnout_percent)
     vetoed = slot.veto and votes(decision, slot, Choice.REJECT)
     return approvals >= needed(decision, slot, team) and turnout >= wanted and not vetoed
 

@@ -5,9 +5,10 @@ Source: docs/governance.md, R3 to R6, DR6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from domain.messages import Event, Happened
@@ -42,9 +43,9 @@ class Grant:
         return self.confirmed and self.ended_at is None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Team:
-    """Every grant that ever was, oldest first."""
+    """Every grant that ever was, oldest first. Who holds what is looked up once per team: it never changes."""
 
     grants: tuple[Grant, ...] = ()
     solo_until: date | None = None
@@ -53,16 +54,32 @@ class Team:
 
     def holders(self, role: Role) -> tuple[str, ...]:
         """Who holds the role now, in the order granted, each once."""
-        return tuple(dict.fromkeys(g.person for g in self.grants if g.role is role and g.in_force))
+        return self._holders.get(role, ())
+
+    @cached_property
+    def _holders(self) -> Mapping[Role, tuple[str, ...]]:
+        found: dict[Role, dict[str, None]] = {}
+        for grant in self.grants:
+            if grant.in_force:
+                found.setdefault(grant.role, {})[grant.person] = None
+        return {role: tuple(people) for role, people in found.items()}
+
+    @cached_property
+    def _roles(self) -> Mapping[str, frozenset[Role]]:
+        people = {person for holders in self._holders.values() for person in holders}
+        return {p: frozenset(role for role, holders in self._holders.items() if p in holders) for p in people}
 
     def electors(self, role: Role, opening: Team) -> tuple[str, ...]:
         """Holders who count in a decision that opened with that team: later grants need a second person (DR6)."""
+        if len(opening.grants) == len(self.grants):
+            return self.holders(role)
         grants = (g for i, g in enumerate(self.grants) if i < len(opening.grants) or g.seconded)
         return tuple(dict.fromkeys(g.person for g in grants if g.role is role and g.in_force))
 
     def left(self, role: Role, opening: Team) -> tuple[str, ...]:
         """Who held the role in that earlier team and does no longer."""
-        return tuple(p for p in opening.holders(role) if p not in self.holders(role))
+        now = self.holders(role)
+        return tuple(p for p in opening.holders(role) if p not in now)
 
     def pending(self, person: str, role: Role) -> bool:
         """Whether the role was given to the person and waits for a second person."""
@@ -70,7 +87,7 @@ class Team:
 
     def roles(self, person: str) -> frozenset[Role]:
         """The roles that the person holds now."""
-        return frozenset(g.role for g in self.grants if g.person == person and g.in_force)
+        return self._roles.get(person, frozenset())
 
     def ever(self, person: str) -> frozenset[Role]:
         """Every role that the person was ever given here."""
