@@ -58,15 +58,18 @@ class System:
         await self.server.start()
 
     def another_worker(self, name: str, **settings: str) -> Program:
-        """A worker process, not started yet; `name` only tells its log from others'."""
-        program = Program(
-            "worker", self.home, self.settings() | settings, lambda: polls(self.temporal, QUEUE), 4, CHECKOUT
-        )
-        program.log = self.home.log(name)
-        return program
+        """A worker process, not started yet; `name` tells its log and trace from others'."""
+        home = self.home if name == "worker" else Home(self.home.folder / name)
+        home.make()
+        return Program("worker", home, self.settings() | settings, lambda: polls(self.temporal, QUEUE), 4, CHECKOUT)
 
     def _program(self, name: str, extra: dict[str, str], ready: object) -> Program:
         return Program(name, self.home, self.settings() | extra, lambda: ready, 3, CHECKOUT)  # type: ignore[arg-type,return-value]
+
+    def exit_code_of_worker(self) -> int | None:
+        """0 where the worker has stopped in order; None while it runs."""
+        process = self.worker._child.process
+        return None if process is None else process.poll()
 
     def kill(self, part: str) -> None:
         """kill -9, as a crash would."""

@@ -115,6 +115,7 @@ async def the_page_is_what_a_replay_gives(store: PostgresStore, project: str) ->
     replayed = advance(Folded(Project(project)), await store.read(stream_of(project))).project
     wanted = page(Project(project), replayed)
     row = await store.pool.fetchrow("SELECT * FROM tandem.project WHERE id = $1", project)
+    assert row is not None
     assert (row["version"], row["stage"], row["next_due"]) == (replayed.version, wanted.stage, wanted.next_due)
     duties = await store.pool.fetch("SELECT person, kind, ref FROM tandem.duty WHERE project_id = $1", project)
     assert {tuple(d) for d in duties} == {(d.person, d.kind, d.ref) for d in wanted.duties or ()}
