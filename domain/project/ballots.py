@@ -180,10 +180,9 @@ def choose_slot(story: Story, decision: Decision, wanted: str | None) -> Slot:
         return _checked(story, decision, slot)
     own = [s for s in decision.slots if decision.ballot(story.person, s.name)]
     turn = open_slots(decision, story.project.team)
-    mine = sorted(
-        (s for s in turn if story.person in eligible(decision, s, story.project.team)),
-        key=lambda s: _worth(story, decision, s),
-    )
+    mine = [s for s in turn if story.person in eligible(decision, s, story.project.team)]
+    if len(mine) > 1:
+        mine.sort(key=lambda s: _worth(story, decision, s))
     if own and not (mine and _twice(story, own[0], mine[0])):
         return _checked(story, decision, own[0])
     if mine:

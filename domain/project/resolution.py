@@ -147,12 +147,13 @@ def settle(story: Story, decision_id: str) -> None:
         _approve(story, decision)
     elif vetoed(decision):
         _reject(story, decision, "a veto was cast")
+    elif can_still_pass(decision, team, story.today):
+        if decision.state is State.BLOCKED:
+            story.record(DecisionUnblocked(decision=decision_id))
     elif slots := unstaffed(decision, team, story.today):
         _block(story, decision, slots)
-    elif not can_still_pass(decision, team, story.today):
+    else:
         _reject(story, decision, "the approvals needed can no longer be reached")
-    elif decision.state is State.BLOCKED:
-        story.record(DecisionUnblocked(decision=decision_id))
 
 
 def settle_all(story: Story) -> None:
