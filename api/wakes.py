@@ -1,4 +1,7 @@
-"""Telling workflows of facts, never on the caller's time: at most one signal in flight a project."""
+"""Telling workflows of facts, never on the caller's time: at most one signal in flight a project, and then a rest.
+
+Following a fact costs several times what deciding it costs, and one signal may stand for many facts.
+"""
 
 import asyncio
 import logging
@@ -9,6 +12,8 @@ from typing import Protocol
 log = logging.getLogger("tandem.wakes")
 MOST_WAITING = 2000
 AT_ONCE = 16
+REST_SECONDS = 0.5
+"""Between two signals to one project: a busy one is told of many facts at once, a quiet one without delay."""
 QUIET_SECONDS = 10.0
 """Between two lines of log about wakes that fail."""
 
@@ -22,12 +27,15 @@ class Waker(Protocol):
 
 
 class Wakes:
-    """Coalesces wakes: what comes while a project's signal is in flight is told by one more signal."""
+    """Coalesces wakes: what comes while a project's signal is in flight, or soon after it, is told by one more."""
 
-    def __init__(self, waker: Waker, *, most_waiting: int = MOST_WAITING, at_once: int = AT_ONCE) -> None:
+    def __init__(
+        self, waker: Waker, *, most_waiting: int = MOST_WAITING, at_once: int = AT_ONCE, rest: float = REST_SECONDS
+    ) -> None:
         self._waker = waker
         self._most_waiting = most_waiting
         self._at_once = at_once
+        self._rest = rest
         self._waiting: dict[str, int] = {}
         self._turn: deque[str] = deque()
         self._flying: set[str] = set()
@@ -55,6 +63,7 @@ class Wakes:
         """Let what is in flight land for at most `patience` seconds."""
         if self._tellers:
             await asyncio.wait(self._tellers, timeout=patience)
+        self._waiting.clear()
         for task in list(self._tellers):
             task.cancel()
         await asyncio.gather(*self._tellers, return_exceptions=True)
@@ -72,9 +81,13 @@ class Wakes:
             try:
                 await self._tell(project_id, self._waiting.pop(project_id))
             finally:
-                self._flying.discard(project_id)
-                if project_id in self._waiting:
-                    self._turn.append(project_id)
+                asyncio.get_running_loop().call_later(self._rest, self._rested, project_id)
+
+    def _rested(self, project_id: str) -> None:
+        self._flying.discard(project_id)
+        if project_id in self._waiting:
+            self._turn.append(project_id)
+            self._send_somebody()
 
     async def _tell(self, project_id: str, version: int) -> None:
         try:

@@ -33,7 +33,7 @@ def waker() -> Recorder:
 @pytest.fixture
 def behind(store: PostgresStore, waker: Recorder) -> Parts:
     step = Step(store, load_templates(Settings(_env_file=None).templates))
-    return Parts(store, step, Door(step, store, Wakes(waker)), Newest(store), yes, no)
+    return Parts(store, step, Door(step, store, Wakes(waker, rest=0)), Newest(store), yes, no)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ async def settled(wakes: Wakes) -> None:
 
 async def test_what_comes_while_a_signal_is_in_flight_is_told_by_one_more() -> None:
     waker = Slow()
-    wakes = Wakes(waker)
+    wakes = Wakes(waker, rest=0)
     wakes.tell("p", 1)
     await asyncio.sleep(0)
     for version in (2, 5, 3):
@@ -48,9 +48,19 @@ async def test_what_comes_while_a_signal_is_in_flight_is_told_by_one_more() -> N
     assert (waker.calls, waker.most, wakes.told) == ([("p", 1), ("p", 5)], 1, 2)
 
 
+async def test_a_busy_project_is_told_of_many_facts_at_once() -> None:
+    waker = Recorder()
+    wakes = Wakes(waker, rest=0.05)
+    for version in range(1, 50):
+        wakes.tell("p", version)
+        await asyncio.sleep(0)
+    await settled(wakes)
+    assert wakes.told == 2
+
+
 async def test_only_so_many_are_in_flight_at_once() -> None:
     waker = Slow()
-    wakes = Wakes(waker, at_once=3)
+    wakes = Wakes(waker, rest=0, at_once=3)
     for number in range(20):
         wakes.tell(f"p{number}", 1)
     await asyncio.sleep(0.01)
@@ -62,7 +72,7 @@ async def test_only_so_many_are_in_flight_at_once() -> None:
 
 async def test_beyond_the_bound_wakes_are_dropped_but_known_projects_still_count() -> None:
     waker = Slow()
-    wakes = Wakes(waker, most_waiting=2, at_once=1)
+    wakes = Wakes(waker, rest=0, most_waiting=2, at_once=1)
     for project in ("flying", "a", "b", "c"):
         wakes.tell(project, 1)
         await asyncio.sleep(0)
@@ -77,7 +87,7 @@ async def test_failures_are_counted_and_complained_about_once(caplog: pytest.Log
         async def wake(self, project_id: str, version: int) -> None:
             raise RuntimeError("away")
 
-    wakes = Wakes(Failing())
+    wakes = Wakes(Failing(), rest=0)
     for number in range(5):
         wakes.tell(f"p{number}", 1)
     await settled(wakes)
@@ -85,12 +95,12 @@ async def test_failures_are_counted_and_complained_about_once(caplog: pytest.Log
 
 
 async def test_closing_waits_a_little_and_no_longer() -> None:
-    wakes = Wakes(Slow())
+    wakes = Wakes(Slow(), rest=0)
     wakes.tell("p", 1)
     await asyncio.sleep(0)
     await asyncio.wait_for(wakes.close(patience=0.01), 1)
     recorder = Recorder()
-    quick = Wakes(recorder)
+    quick = Wakes(recorder, rest=0)
     quick.tell("p", 1)
     await quick.close()
     assert recorder.calls == [("p", 1)]
