@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import shutil
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -27,6 +28,8 @@ def main() -> int:
     console = Console()
     rounds = Rounds(asked.rounds or (2 if asked.quick else 5), asked.quick)
     facts: dict[str, Any] = {"at": started_at(), "rounds": rounds.count, "quick": rounds.quick, **machine()}
+    # Told to stop from outside, we stop our servers first, as at Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     folder = Path(tempfile.mkdtemp(prefix="tandem-bench-"))
     try:
         figures, failed = uvloop.run(_measure(folder, asked.only or list(FIGURES), rounds, console))
