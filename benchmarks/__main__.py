@@ -28,11 +28,12 @@ def main() -> int:
     console = Console()
     rounds = Rounds(asked.rounds or (2 if asked.quick else 5), asked.quick)
     facts: dict[str, Any] = {"at": started_at(), "rounds": rounds.count, "quick": rounds.quick, **machine()}
-    # Told to stop from outside, we stop our servers first, as at Ctrl-C.
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     folder = Path(tempfile.mkdtemp(prefix="tandem-bench-"))
     try:
         figures, failed = uvloop.run(_measure(folder, asked.only or list(FIGURES), rounds, console))
+    except asyncio.CancelledError:
+        console.print("Stopped; nothing is written.", style="red")
+        return 128 + signal.SIGTERM
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     show(figures, console)
@@ -62,6 +63,9 @@ async def _measure(
     """The figures, and by name what kept the others from being measured."""
     figures: list[Figure] = []
     failed: dict[str, str] = {}
+    if task := asyncio.current_task():
+        # Told to stop from outside, we stop our servers first.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     async with Site(folder) as site:
         end = time.monotonic() + MOST_SECONDS
         for name in names:
