@@ -195,6 +195,16 @@ class Life:
         return info
 
     async def signal_submit(self, submission: dict[str, Any]) -> None:
-        """Send a command as a signal, as an operator would from a terminal."""
+        """Send a command as a signal, as an operator would from a terminal: again where Temporal says "busy"."""
         words = ("--workflow-id", self.workflow, "--name", "submit", "--input", json.dumps(submission))
-        await temporal(self.system, "workflow", "signal", *words)
+
+        async def sent() -> bool:
+            try:
+                await temporal(self.system, "workflow", "signal", *words)
+            except AssertionError as failed:
+                if "Workflow is busy" in str(failed):
+                    return False
+                raise
+            return True
+
+        await until(sent)

@@ -74,8 +74,8 @@ class System:
     def kill(self, part: str) -> None:
         """kill -9, as a crash would."""
         pid = {
-            "worker": lambda: self.worker._child.pid,
-            "server": lambda: self.server._child.pid,
+            "worker": lambda: pid_of(self.worker),
+            "server": lambda: pid_of(self.server),
             "temporal": lambda: self.temporal.pid,
             "postgres": lambda: self.postgres.pid,
         }[part]()
@@ -97,6 +97,11 @@ class System:
     async def store(self) -> PostgresStore:
         """The application's own view of the database."""
         return await PostgresStore.open(self.postgres.dsn("tandem_app", "tandem"))
+
+
+def pid_of(program: Program) -> int | None:
+    """The process id while it runs."""
+    return program._child.pid
 
 
 @asynccontextmanager

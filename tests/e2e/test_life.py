@@ -56,7 +56,8 @@ async def test_a_recycled_project_goes_its_way_again(life: Life) -> None:
     await life.begun()
     assert (await life.events("PeopleInvited"))[-1]["data"]["stage"] == "KPI_AGREEMENT"
     await life.through_agreement()
-    await life.to_the_end()
+    await life.begun()
+    assert (await life.events("PeopleInvited"))[-1]["data"]["stage"] == "EXECUTION"
 
 
 async def test_a_cancelled_project_ends_by_a_short_retrospective(life: Life) -> None:
@@ -139,7 +140,8 @@ async def test_an_approval_sent_twice_is_recorded_once_whichever_way_it_comes(
             await life.signal_submit(sent)
             await life.recorded("VoteCast")
     last = await life.do(PRODUCT, "Vote", **ballot)
-    await handled(life, ways.count("signal"))
+    if "signal" in ways:
+        await handled(life, ways.count("signal"))
     votes = await life.events("VoteCast")
     assert [vote["actor"]["principal"] for vote in votes] == [PMO, PRODUCT]
     assert votes[0]["actor"]["client"] == ("signal" if ways[0] == "signal" else "api")

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tests.e2e.life import PMO, Life, everybody_followed, temporal, until
-from tests.e2e.system import System, running
+from tests.e2e.system import QUEUE, System, pid_of, running
 
 pytestmark = pytest.mark.slow
 MANY = 5
@@ -121,7 +121,14 @@ async def cut_off(life: Life) -> list[str]:
 async def test_two_workers_at_once_act_once(fragile: System) -> None:
     second = fragile.another_worker("second")
     await second.start()
+
+    async def both_ask_for_work() -> bool:
+        found = await temporal(fragile, "task-queue", "describe", "--task-queue", QUEUE)
+        asking = {str(poller["identity"]).partition("@")[0] for poller in found["pollers"]}
+        return {str(pid_of(fragile.worker)), str(pid_of(second))} <= asking
+
     try:
+        await until(both_ask_for_work)
         async with lives(fragile) as projects:
             await asyncio.gather(*(nudged(life, 10) for life in projects))
             await everybody_followed(fragile)
@@ -129,15 +136,6 @@ async def test_two_workers_at_once_act_once(fragile: System) -> None:
                 assert len(await life.events("PeopleInvited")) == len(await life.events("StageClockStarted")) == 1
     finally:
         await second.stop()
-    await fragile.worker.stop()
-    await second.start()
-    try:
-        async with lives(fragile, 1) as (life,):
-            await life.do(PMO, "DraftCharter")
-            await everybody_followed(fragile)
-    finally:
-        await second.stop()
-        await fragile.worker.start()
 
 
 async def test_a_running_project_moves_to_the_newer_build() -> None:

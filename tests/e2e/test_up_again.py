@@ -24,6 +24,8 @@ from domain.decider import COMMANDS
 from tests.e2e.life import PMO, until
 
 pytestmark = pytest.mark.slow
+LEAD = timedelta(seconds=5)
+"""Between the start of a project and its first due instant: time to kill everything before."""
 
 
 @asynccontextmanager
@@ -104,43 +106,47 @@ class Asked:
         return str(described.run_id)
 
 
-def short_days(folder: Path) -> None:
-    """The standard template with working days of a quarter of an hour, one of which begins now.
+def days_that_open_soon(folder: Path) -> dict[str, datetime]:
+    """The standard template many times, each on working days that open at another of the next minutes.
 
-    A stage lasts a day and is reminded of after a hundredth of it: nine seconds.
+    A limit's first hundredth rounds down to no minute at all: who starts before the opening is reminded at the
+    opening, to the second. Gives the openings by the template's name.
     """
-    # Where it is about noon now, so that the day of a quarter of an hour does not reach into tomorrow.
-    now = datetime.now(UTC)
-    zone = f"Etc/GMT{now.hour - 12:+d}"
-    opens = now.astimezone(ZoneInfo(zone)).replace(second=0, microsecond=0)
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    openings = {f"opens-{number}": now + timedelta(minutes=number) for number in range(1, 6)}
     policy = json.loads((CHECKOUT / "domain" / "templates" / "standard.json").read_text(encoding="utf-8"))
-    policy["calendar"] = {
-        "timezone": zone,
-        "region": None,
-        "weekdays": [0, 1, 2, 3, 4, 5, 6],
-        "opens": f"{opens:%H:%M:00}",
-        "closes": f"{opens + timedelta(minutes=15):%H:%M:00}",
-        "overrides": [],
-    }
     policy["stages"]["KICKOFF"] = {"limit_days": 1, "remind_percent": [1, 50, 100]}
     folder.mkdir()
-    (folder / "standard.json").write_text(json.dumps(policy), encoding="utf-8")
+    for name, opens in openings.items():
+        written = {**policy, "template": name, "calendar": opening(opens)}
+        (folder / f"{name}.json").write_text(json.dumps(written), encoding="utf-8")
+    return openings
+
+
+def opening(at: datetime) -> dict[str, Any]:
+    """A calendar of quarters of an hour, one of which begins then: about noon, so that it ends the same day."""
+    zone = f"Etc/GMT{at.hour - 12:+d}"
+    opens = at.astimezone(ZoneInfo(zone))
+    hours = {"opens": f"{opens:%H:%M:00}", "closes": f"{opens + timedelta(minutes=15):%H:%M:00}"}
+    return {"timezone": zone, "region": None, "weekdays": [0, 1, 2, 3, 4, 5, 6], "overrides": [], **hours}
 
 
 async def test_after_kill_9_of_everything_the_next_start_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     with TemporaryDirectory(prefix="tandem-", ignore_cleanup_errors=True) as folder:
         home, templates = Home(Path(folder) / "home"), Path(folder) / "templates"
-        short_days(templates)
+        openings = days_that_open_soon(templates)
         monkeypatch.setenv("TANDEM_TEMPLATES", str(templates))
         async with up(home) as launcher:
             asked = Asked(home)
-            project = (await asked.ask("POST", "/v1/projects", COMMANDS["StartProject"].example))["id"]
+            template = next(name for name, at in openings.items() if at > datetime.now(UTC) + LEAD)
+            wanted = {**COMMANDS["StartProject"].example, "template": template}
+            project = (await asked.ask("POST", "/v1/projects", wanted))["id"]
             await asked.begun(project)
             before, run = await asked.state(project), await asked.run_id(project)
             assert not await asked.reminders(project), "it was due before everything was killed"
             await kill_everything(home, launcher)
         missed, following = (datetime.fromisoformat(mark["at"]) for mark in stage_clock(before)["marks"][:2])
-        assert datetime.fromisoformat(before["next_due"]) == missed
+        assert datetime.fromisoformat(before["next_due"]) == missed == openings[template]
         await asyncio.sleep(max(0.0, (missed - datetime.now(UTC)).total_seconds()) + 0.5)
         async with up(home):
             started = datetime.now(UTC)
