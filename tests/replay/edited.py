@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from temporalio import workflow
 
-from workflows.messages import Opening
+from activities.messages import Opening
 from workflows.project import ProjectWorkflow
 
 

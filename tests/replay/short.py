@@ -2,8 +2,8 @@
 
 from temporalio import workflow
 
+from activities.messages import Opening
 from workflows import project
-from workflows.messages import Opening
 from workflows.project import ProjectWorkflow
 
 SHORT_HISTORY = 150
