@@ -48,6 +48,7 @@ def build(around: Surroundings, lifespan: Lifespan | None = None) -> FastAPI:
     )
     app.state.surroundings = around
     add_routes(app)
+    # FastAPI documents this assignment as the way to a document of one's own; the type checker sees a method.
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app
 

@@ -73,6 +73,7 @@ class Newest:
     async def _listen(self) -> None:
         while True:
             try:
+                # The port promises an iterator; the store's is a generator, which has to be closed.
                 async with aclosing(self._store.listen()) as positions:  # type: ignore[type-var]
                     async for position in positions:
                         self._position = position

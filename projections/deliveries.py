@@ -15,6 +15,7 @@ RECORD = """
       detail = excluded.detail, at = excluded.at
     WHERE d.state <> 'delivered'
 """
+# Only these constants are put into SQL (S608 is excused for that); whatever a caller gives is a parameter.
 COLUMNS = "event_id, recipient, channel, state, attempts, detail, at"
 """In the order of DeliveryRow's fields."""
 

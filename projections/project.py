@@ -8,6 +8,7 @@ from activities.ports import Page
 from projections.database import Database
 from store.batch import page_document
 
+# Only these constants are put into SQL (S608 is excused for that); whatever a caller gives is a parameter.
 COLUMNS = (
     "p.id, p.stream, p.code, p.title, p.stage, p.held, p.ended, p.next_due, p.version, p.position, p.people, "
     "p.started_at, p.changed_at"

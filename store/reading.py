@@ -11,6 +11,7 @@ from store.bell import positions
 from store.connect import Pool, connect, reaching
 from store.rows import COLUMNS, recorded
 
+# Only the constant list of columns is put into SQL (S608 is excused for that); what a caller gives is a parameter.
 READ_STREAM = f"SELECT {COLUMNS} FROM tandem.event WHERE stream = $1 AND version > $2 ORDER BY version LIMIT $3"  # noqa: S608
 READ_EVENT = f"SELECT {COLUMNS} FROM tandem.event WHERE event_id = $1"  # noqa: S608
 READ_FEED = f"""
