@@ -14,10 +14,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dev.verbs.asked import (
+    HomeOption,
+    JsonOption,
+    LimitOption,
+    OnceOption,
+    PortOption,
+    TokenOption,
+    UrlOption,
+    api,
+    asking,
+    database_trouble,
+    home_of,
+    print_lines,
+    segment,
+)
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from dev.asking import Api
     from dev.doctor import Patient
     from dev.home import Home
 
@@ -26,20 +41,6 @@ project = typer.Typer(help="Look at projects.", no_args_is_help=True)
 settings = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 app.add_typer(project, name="project")
 app.add_typer(settings, name="config")
-
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", envvar="TANDEM_HOME", help="Data folder. Default: .tandem in the checkout.")
-]
-PortOption = Annotated[
-    int, typer.Option("--port", min=1, max=65535, help="The API's port; the next free one if taken.")
-]
-OnceOption = Annotated[bool, typer.Option("--once", help="Stop again once everything is up and done.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
-UrlOption = Annotated[
-    str | None, typer.Option("--url", envvar="TANDEM_URL", help="Where the API is. Default: the one `up` started.")
-]
-TokenOption = Annotated[str, typer.Option("--token", envvar="TANDEM_TOKEN", help="Who is asking.", show_default=False)]
-LimitOption = Annotated[int, typer.Option(min=1, help="At most so many.")]
 
 
 def main() -> None:
@@ -58,7 +59,7 @@ def up(
     from dev.launcher import Wishes
     from dev.launcher import up as launch
 
-    raise typer.Exit(launch(Wishes(_home(home), port, demo, once), _console()))
+    raise typer.Exit(launch(Wishes(home_of(home), port, demo, once), _console()))
 
 
 @app.command()
@@ -76,7 +77,7 @@ def doctor(home: HomeOption = None, url: UrlOption = None, as_json: JsonOption =
     from dev.doctor import State, examine
     from dev.screen import Screen
 
-    found = asyncio.run(examine(_patient(_home(home), url)))
+    found = asyncio.run(examine(_patient(home_of(home), url)))
     if as_json:
         print(json.dumps([asdict(finding) for finding in found], ensure_ascii=False))
     else:
@@ -93,7 +94,7 @@ def migrate(
 
     known = Settings()
     dsn = (known.migration_url or known.database_url).get_secret_value()
-    with _database_trouble():
+    with database_trouble():
         if status:
             raise typer.Exit(asyncio.run(_migration_status(dsn)))
         asyncio.run(_migrate(dsn))
@@ -134,13 +135,13 @@ def list_projects(
 
     from dev.asking import table
 
-    with _asking(as_json):
-        items = list(_api(url, token).items("/v1/projects", cursor="cursor", limit=limit))
+    with asking(as_json):
+        items = list(api(url, token).items("/v1/projects", cursor="cursor", limit=limit))
     if as_json:
         print(json.dumps(items, ensure_ascii=False))
         return
     rows = [[str(item.get(name, "")) for name in ("code", "stage", "title", "id")] for item in items]
-    _print_lines(table([["CODE", "STAGE", "TITLE", "ID"], *rows]))
+    print_lines(table([["CODE", "STAGE", "TITLE", "ID"], *rows]))
 
 
 @project.command("show")
@@ -156,12 +157,12 @@ def show_project(
 
     from dev.asking import outline
 
-    with _asking(as_json):
-        state = _api(url, token).get(f"/v1/projects/{_segment(project_id)}", as_of=as_of)
+    with asking(as_json):
+        state = api(url, token).get(f"/v1/projects/{segment(project_id)}", as_of=as_of)
     if as_json:
         print(json.dumps(state, ensure_ascii=False))
     else:
-        _print_lines(outline(state))
+        print_lines(outline(state))
 
 
 @project.command("events")
@@ -179,14 +180,14 @@ def list_events(
 
     from dev.asking import table
 
-    path = f"/v1/projects/{_segment(project_id)}/events"
-    with _asking(as_json):
-        events = list(_api(url, token).items(path, cursor="after", limit=limit, after=after, type=kind))
+    path = f"/v1/projects/{segment(project_id)}/events"
+    with asking(as_json):
+        events = list(api(url, token).items(path, cursor="after", limit=limit, after=after, type=kind))
     if as_json:
-        _print_lines(json.dumps(event, ensure_ascii=False) for event in events)
+        print_lines(json.dumps(event, ensure_ascii=False) for event in events)
         return
     rows = [[str(event["version"]), str(event["recorded_at"]), event["type"], _by(event)] for event in events]
-    _print_lines(table([["VERSION", "RECORDED", "TYPE", "BY"], *rows]))
+    print_lines(table([["VERSION", "RECORDED", "TYPE", "BY"], *rows]))
 
 
 @app.command("do")
@@ -209,7 +210,7 @@ def do_command(
     from dev.wording import body, description, find, listing
 
     if listed or not name:
-        _print_lines(table([list(pair) for pair in listing()]))
+        print_lines(table([list(pair) for pair in listing()]))
         return
     with _understood():
         command = find(name)
@@ -218,8 +219,8 @@ def do_command(
             return
         data = body(command, fields or [], sys.stdin.read() if whole == "-" else whole)
         path = _command_path(name, project_id)
-    with _asking(as_json=False):
-        print(json.dumps(_api(url, token).command(path, data, key, if_version), ensure_ascii=False))
+    with asking(as_json=False):
+        print(json.dumps(api(url, token).command(path, data, key, if_version), ensure_ascii=False))
 
 
 def _command_path(name: str, project_id: str) -> str:
@@ -229,40 +230,12 @@ def _command_path(name: str, project_id: str) -> str:
         return "/v1/projects"
     if not project_id:
         raise Unreadable(f"{name} needs --project; tandem project list shows them.")
-    return f"/v1/projects/{_segment(project_id)}/{name}"
-
-
-def _segment(text: str) -> str:
-    from urllib.parse import quote
-
-    return quote(text, safe="")
+    return f"/v1/projects/{segment(project_id)}/{name}"
 
 
 def _by(event: dict[str, Any]) -> str:
     actor = event.get("actor") or event.get("metadata", {}).get("actor") or {}
     return str(actor if isinstance(actor, str) else actor.get("on_behalf_of") or actor.get("principal", ""))
-
-
-def _api(url: str | None, token: str) -> "Api":
-    from dev.asking import Api
-
-    running = None if url else _home(None).running()
-    return Api(url or (running.url if running else "http://127.0.0.1:8400"), token)
-
-
-@contextmanager
-def _asking(as_json: bool) -> Iterator[None]:
-    """The API's refusal as words (with --json as it came) on stderr, and as an exit code."""
-    import json
-
-    from dev.asking import Unanswered
-
-    try:
-        yield
-    except Unanswered as failed:
-        words = json.dumps(failed.problem, ensure_ascii=False) if as_json else str(failed)
-        typer.echo(words, err=True)
-        raise typer.Exit(int(failed.code)) from None
 
 
 @contextmanager
@@ -274,21 +247,6 @@ def _understood() -> Iterator[None]:
     except Unreadable as wrong:
         typer.echo(str(wrong), err=True)
         raise typer.Exit(2) from None
-
-
-@contextmanager
-def _database_trouble() -> Iterator[None]:
-    from activities.ports import StoreUnavailable
-    from store.migrate import MigrationRefused
-
-    try:
-        yield
-    except StoreUnavailable as away:
-        typer.echo(f"{away}. Is TANDEM_MIGRATION_URL right?", err=True)
-        raise typer.Exit(6) from None
-    except MigrationRefused as refused:
-        typer.echo(str(refused), err=True)
-        raise typer.Exit(1) from None
 
 
 async def _migrate(dsn: str) -> None:
@@ -307,17 +265,8 @@ async def _migration_status(dsn: str) -> int:
 
     found = await status(dsn)
     rows = [[f"{item.migration.number:04}", item.migration.name, str(item.applied_at or "missing")] for item in found]
-    _print_lines(table([["NUMBER", "NAME", "APPLIED"], *rows]))
+    print_lines(table([["NUMBER", "NAME", "APPLIED"], *rows]))
     return 0 if all(item.applied_at for item in found) else 1
-
-
-def _home(chosen: Path | None) -> "Home":
-    import os
-
-    from dev.home import Home
-
-    named = chosen or (Path(os.environ["TANDEM_HOME"]) if os.environ.get("TANDEM_HOME") else None)
-    return Home(named.absolute()) if named else Home.default()
 
 
 def _patient(home: "Home", url: str | None) -> "Patient":
@@ -353,11 +302,6 @@ def _console() -> "Console":
     from rich.console import Console
 
     return Console()
-
-
-def _print_lines(lines: Any) -> None:
-    for line in lines:
-        print(line)
 
 
 if __name__ == "__main__":

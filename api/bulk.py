@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from activities.decide import Contended
 from activities.ports import StoreUnavailable, StreamRewound
-from api import asking
+from api import asking, shapes
 from api.commands import answer_of, count_outcome, count_refusal, routed
 from api.dispatch import Asked
 from api.language import language_of
+from api.operation import KEY, Operation
 from api.parts import asker, parts
 from api.problems import Problem, invalid, problem_fields, refusal_fields
 from domain.messages import wrong_fields
@@ -101,3 +102,18 @@ async def _submitted(request: Request, item: Item, key: str | None) -> dict[str,
     outcome = await parts(request).door.submit(asker(request), asking.project_id(item.project), asked)
     count_outcome(request, name, outcome)
     return {"status": 200, "answer": answer_of(outcome), "repeated": outcome.repeated}
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/v1/bulk",
+        "submitBulk",
+        "commands",
+        submit_bulk,
+        shapes.BulkAnswer,
+        problems=(401, 413, 415, 422, 503),
+        body=Bulk,
+        extra={"parameters": [KEY]},
+    ),
+)

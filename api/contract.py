@@ -1,7 +1,5 @@
 """Routes and their OpenAPI text, from one table; the document is docs/reference/openapi.json."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from inspect import cleandoc
 from typing import Any
@@ -11,13 +9,15 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api import bulk as bulk_of
-from api import commands, docs, events, inbox, projects, service, shapes
+from api import bulk, commands, events, inbox, projects, service, shapes
 from api.commands import START, routed
+from api.operation import JSON, KEY, WRITING, Operation, header, path_parameter
 from api.problems import MEDIA_TYPE
 from domain.decider import COMMANDS
 from domain.messages import Command
 
+AREAS = (bulk, inbox, projects, events, service)
+"""Modules that list their routes as OPERATIONS, in the order of the document."""
 REF = "#/components/schemas/{model}"
 TAGS = [
     {"name": "projects", "description": "Projects as they are, and as they were."},
@@ -26,8 +26,6 @@ TAGS = [
     {"name": "inbox", "description": "What waits for the caller."},
     {"name": "service", "description": "How this installation is."},
 ]
-READING = (401, 404, 422, 503)
-WRITING = (401, 403, 404, 409, 412, 413, 415, 422, 503)
 MEANINGS = {
     401: "The credentials are missing or not accepted.",
     403: "The caller may not do this.",
@@ -39,31 +37,6 @@ MEANINGS = {
     422: "The request cannot be read, or a rule says no.",
     503: "The database is away. Nothing is half done: send the same request again.",
 }
-JSON = "application/json"
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One method of one path."""
-
-    method: str
-    path: str
-    name: str
-    """operationId: stable."""
-    tag: str
-    answers: Any
-    shape: type[BaseModel] | None
-    status: int = 200
-    problems: tuple[int, ...] = READING
-    summary: str = ""
-    about: str = ""
-    extra: Mapping[str, Any] = field(default_factory=dict)
-    content: Mapping[str, Any] = field(default_factory=dict)
-    """Other media types of the good answer."""
-    others: Mapping[int | str, Any] = field(default_factory=dict)
-    """Other good statuses."""
-    listed: bool = True
-    """Whether it is part of the contract."""
 
 
 def add_routes(app: FastAPI) -> None:
@@ -86,7 +59,7 @@ def add_routes(app: FastAPI) -> None:
             response_model=None,
             include_in_schema=operation.listed,
             responses=_problems(operation.problems) | {operation.status: good} | dict(operation.others),
-            openapi_extra=dict(operation.extra),
+            openapi_extra=_extra(operation),
         )
 
 
@@ -118,101 +91,7 @@ def document(app: FastAPI) -> dict[str, Any]:
 def operations() -> tuple[Operation, ...]:
     """The whole API."""
     by_name = (_command(name, kind) for name, kind in routed().items())
-    return (_start(), *by_name, *_other_writing(), *_reading(), *_service())
-
-
-def _service() -> tuple[Operation, ...]:
-    def told(path: str, name: str, answers: Any, shape: type[BaseModel] | None, **rest: Any) -> Operation:
-        return Operation("GET", path, name, "service", answers, shape, **{"problems": (), **rest})
-
-    text = {"text/plain": {"schema": {"type": "string"}}}
-    page = {"text/markdown": {"schema": {"type": "string"}}}
-    not_ready = {503: {"description": "Commands cannot be taken now.", "model": shapes.Health}}
-    problem_code = {"name": "code", "in": "path", "required": True, "schema": {"type": "string"}}
-    return (
-        told("/livez", "isAlive", service.livez, shapes.Health),
-        told("/readyz", "isReady", service.readyz, shapes.Health, others=not_ready),
-        told("/version", "readVersion", service.version, shapes.VersionState),
-        told("/metrics", "readMetrics", service.metrics, None, content=text),
-        told("/openapi.json", "readContract", service.openapi, None),
-        told("/docs", "readDocs", docs.page, None, listed=False),
-        told("/docs/{name}", "readDocsFile", docs.file, None, listed=False),
-        told(
-            "/problems/{code}",
-            "readProblem",
-            service.problem_page,
-            None,
-            content=page,
-            problems=(404,),
-            extra={"parameters": [problem_code]},
-        ),
-    )
-
-
-def _reading() -> tuple[Operation, ...]:
-    return (
-        Operation("GET", "/v1/projects", "listProjects", "projects", projects.list_projects, shapes.ProjectList),
-        Operation(
-            "GET",
-            "/v1/projects/{id}",
-            "readProject",
-            "projects",
-            projects.read_project,
-            shapes.ProjectState,
-            others=NOT_MODIFIED,
-            extra={"parameters": [_header("If-None-Match", "The ETag of an earlier answer.", '"12"')]},
-        ),
-        Operation(
-            "GET",
-            "/v1/projects/{id}/events",
-            "readHistory",
-            "events",
-            events.read_history,
-            shapes.EventList,
-            content={events.LINES: {"schema": {"type": "string"}}},
-        ),
-        Operation(
-            "GET",
-            "/v1/events",
-            "readFeed",
-            "events",
-            events.read_feed,
-            shapes.EventList,
-            content={events.LIVE: {"schema": {"type": "string"}}},
-            extra={"parameters": [_header("Last-Event-ID", "The position after which a live feed goes on.", "41")]},
-        ),
-        Operation("GET", "/v1/inbox", "readInbox", "inbox", inbox.read_inbox, shapes.InboxState),
-    )
-
-
-def _other_writing() -> tuple[Operation, ...]:
-    bulk = {"$ref": REF.format(model="Bulk")}
-    number = {"name": "message_id", "in": "path", "required": True, "schema": {"type": "string"}}
-    key = _header("Idempotency-Key", "The same key again: each command counts once.", "4f8c6d1e-bulk")
-    return (
-        Operation(
-            "POST",
-            "/v1/bulk",
-            "submitBulk",
-            "commands",
-            bulk_of.submit_bulk,
-            shapes.BulkAnswer,
-            problems=(401, 413, 415, 422, 503),
-            extra={"parameters": [key], "requestBody": {"required": True, "content": {JSON: {"schema": bulk}}}},
-        ),
-        Operation(
-            "POST",
-            "/v1/inbox/{message_id}/read",
-            "markMessageRead",
-            "inbox",
-            inbox.mark_read,
-            shapes.Marked,
-            extra={"parameters": [number, key]},
-        ),
-    )
-
-
-NOT_MODIFIED: dict[int | str, Any] = {304: {"description": "It is what the caller has already."}}
+    return (_start(), *by_name, *(operation for area in AREAS for operation in area.OPERATIONS))
 
 
 def _start() -> Operation:
@@ -233,7 +112,7 @@ def _start() -> Operation:
 
 
 def _command(name: str, kind: type[Command]) -> Operation:
-    path_id = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}, "description": "A project."}
+    path_id = path_parameter("id", "A project.")
     return Operation(
         "POST",
         f"/v1/projects/{{id}}/{kind.route()}",
@@ -263,21 +142,19 @@ def _body(name: str, kind: type[Command]) -> dict[str, Any]:
 
 def _command_headers() -> list[dict[str, Any]]:
     return [
-        _header("Idempotency-Key", "The same key again: the same answer again.", "4f8c6d1e-charter"),
-        _header("If-Match", "Only if the project is at this version.", '"12"'),
-        _header("Prefer", "`wait=n`: answer when the workflow has followed, after n (at most 30) s at last.", "wait=5"),
+        KEY,
+        header("If-Match", "Only if the project is at this version.", '"12"'),
+        header("Prefer", "`wait=n`: answer when the workflow has followed, after n (at most 30) s at last.", "wait=5"),
     ]
 
 
-def _header(name: str, about: str, example: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": "header",
-        "required": False,
-        "description": about,
-        "schema": {"type": "string"},
-        "example": example,
-    }
+def _extra(operation: Operation) -> dict[str, Any]:
+    """What FastAPI cannot tell from the signature: headers, and bodies that are read by hand."""
+    extra = dict(operation.extra)
+    if operation.body is not None:
+        schema = {"$ref": REF.format(model=operation.body.__name__)}
+        extra["requestBody"] = {"required": True, "content": {JSON: {"schema": schema}}}
+    return extra
 
 
 def _problems(statuses: tuple[int, ...]) -> dict[int | str, dict[str, Any]]:
@@ -286,7 +163,8 @@ def _problems(statuses: tuple[int, ...]) -> dict[int | str, dict[str, Any]]:
 
 
 def _command_schemas() -> dict[str, Any]:
-    kinds: list[type[BaseModel]] = [COMMANDS[START], *routed().values(), bulk_of.Bulk]
+    bodies = [operation.body for operation in operations() if operation.body is not None]
+    kinds: list[type[BaseModel]] = [COMMANDS[START], *routed().values(), *dict.fromkeys(bodies)]
     _, whole = models_json_schema([(kind, "validation") for kind in kinds], ref_template=REF)
     return dict(whole["$defs"])
 

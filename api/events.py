@@ -13,8 +13,10 @@ from starlette.responses import Response, StreamingResponse
 
 from activities.folding import stream_of
 from activities.ports import Recorded
+from api import shapes
 from api.happenings import Eyes, line
 from api.language import language_of
+from api.operation import Operation, header
 from api.parts import Parts, asker, parts, surroundings
 from api.problems import invalid
 from api.projects import PRIVATE, Parameters, existing
@@ -173,3 +175,26 @@ class _Live:
 
 def _sent(seen: dict[str, Any]) -> bytes:
     return b"id: %d\nevent: %s\ndata: %s\n\n" % (seen["position"], seen["type"].encode(), orjson.dumps(seen))
+
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        "/v1/projects/{id}/events",
+        "readHistory",
+        "events",
+        read_history,
+        shapes.EventList,
+        content={LINES: {"schema": {"type": "string"}}},
+    ),
+    Operation(
+        "GET",
+        "/v1/events",
+        "readFeed",
+        "events",
+        read_feed,
+        shapes.EventList,
+        content={LIVE: {"schema": {"type": "string"}}},
+        extra={"parameters": [header("Last-Event-ID", "The position after which a live feed goes on.", "41")]},
+    ),
+)

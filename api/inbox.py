@@ -9,8 +9,10 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api import shapes
 from api.asking import idempotency_key, no_query
 from api.language import language_of
+from api.operation import KEY, Operation, path_parameter
 from api.parts import asker, parts
 from api.plain import moment, plain
 from api.problems import Problem, invalid
@@ -94,3 +96,17 @@ def _message(row: Line, language: str) -> dict[str, Any]:
         "at": moment(row.at),
         "read": row.read_at is not None,
     }
+
+
+OPERATIONS = (
+    Operation(
+        "POST",
+        "/v1/inbox/{message_id}/read",
+        "markMessageRead",
+        "inbox",
+        mark_read,
+        shapes.Marked,
+        extra={"parameters": [path_parameter("message_id", "A message of the caller's."), KEY]},
+    ),
+    Operation("GET", "/v1/inbox", "readInbox", "inbox", read_inbox, shapes.InboxState),
+)

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from activities.folding import Folded, advance, stream_of
-from api import asking
+from api import asking, shapes
+from api.operation import NOT_MODIFIED, Operation, header
 from api.parts import Parts, asker, parts
 from api.plain import moment, plain
 from api.problems import Problem, invalid
@@ -131,3 +132,18 @@ def cursor_of(text: str) -> Cursor:
         return Cursor(datetime.fromisoformat(at).astimezone(UTC), last)
     except (ValueError, TypeError, AttributeError, OverflowError, Problem):
         raise invalid("/query/cursor", "Give `next` of the page before, unchanged.") from None
+
+
+OPERATIONS = (
+    Operation("GET", "/v1/projects", "listProjects", "projects", list_projects, shapes.ProjectList),
+    Operation(
+        "GET",
+        "/v1/projects/{id}",
+        "readProject",
+        "projects",
+        read_project,
+        shapes.ProjectState,
+        others=NOT_MODIFIED,
+        extra={"parameters": [header("If-None-Match", "The ETag of an earlier answer.", '"12"')]},
+    ),
+)

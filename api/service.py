@@ -3,12 +3,16 @@
 import asyncio
 import contextlib
 from datetime import timedelta
+from typing import Any
 
 import orjson
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from activities.ports import StoreUnavailable
+from api import docs, shapes
+from api.operation import Operation, path_parameter
 from api.parts import Parts, surroundings
 from api.problems import Problem, about
 
@@ -91,3 +95,33 @@ async def problem_page(request: Request) -> Response:
 async def openapi(request: Request) -> Response:
     """This document."""
     return Response(orjson.dumps(request.app.openapi()), media_type="application/json")
+
+
+def _told(path: str, name: str, answers: Any, shape: type[BaseModel] | None, **rest: Any) -> Operation:
+    return Operation("GET", path, name, "service", answers, shape, **{"problems": (), **rest})
+
+
+OPERATIONS = (
+    _told("/livez", "isAlive", livez, shapes.Health),
+    _told(
+        "/readyz",
+        "isReady",
+        readyz,
+        shapes.Health,
+        others={503: {"description": "Commands cannot be taken now.", "model": shapes.Health}},
+    ),
+    _told("/version", "readVersion", version, shapes.VersionState),
+    _told("/metrics", "readMetrics", metrics, None, content={"text/plain": {"schema": {"type": "string"}}}),
+    _told("/openapi.json", "readContract", openapi, None),
+    _told("/docs", "readDocs", docs.page, None, listed=False),
+    _told("/docs/{name}", "readDocsFile", docs.file, None, listed=False),
+    _told(
+        "/problems/{code}",
+        "readProblem",
+        problem_page,
+        None,
+        content={"text/markdown": {"schema": {"type": "string"}}},
+        problems=(404,),
+        extra={"parameters": [path_parameter("code", "A problem's code.")]},
+    ),
+)

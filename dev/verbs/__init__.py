@@ -1,0 +1,1 @@
+"""Verbs of the `tandem` command beside those that start it; `cli.py` joins them."""

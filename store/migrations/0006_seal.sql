@@ -1,0 +1,2 @@
+-- To be filled.
+SET LOCAL ROLE tandem_owner;
