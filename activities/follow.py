@@ -33,22 +33,31 @@ class ProjectSteps:
     @activity.defn(name="follow")
     @patient
     async def follow(self, asked: Follow) -> Situation:
-        """Where the project stands after the facts that follow on `seen`, and whom that owes a notice."""
+        """Where the project stands after the facts that follow on `seen`, and whom that owes a notice.
+
+        Facts that owe nothing at all are marked as seen here: nobody has to act on them first.
+        """
         stream = stream_of(asked.project_id)
         seen = asked.seen if asked.seen is not None else await self._store.seen(stream)
         cursor = await self._cursor(asked.project_id, seen)
         facts = await self._store.read(stream, after=seen, limit=MOST_FACTS + 1)
         notices, reached = _walk(cursor, facts[:MOST_FACTS])
         self._cursors.keep(reached)
-        return _situation(reached.project, notices, more=len(facts) > MOST_FACTS)
+        found = _situation(reached.project, notices, more=len(facts) > MOST_FACTS)
+        if notices or found.more or not found.settled(asked.begun):
+            return found
+        await self._store.mark_seen(stream, found.version)
+        return found.model_copy(update={"marked": True})
 
     async def _cursor(self, project_id: str, seen: int) -> Folded:
         """The project as it was at `seen`."""
         kept = self._cursors.remembered(project_id)
         if kept is None or kept.version > seen:
             kept = Folded(Project(project_id))
+        if kept.version == seen:
+            return kept
         missing = await self._store.read(stream_of(project_id), after=kept.version, limit=seen - kept.version)
-        cursor = advance(kept, missing) if kept.version < seen else kept
+        cursor = advance(kept, missing)
         if cursor.version < seen:
             raise ApplicationError(
                 f"{project_id} was seen at version {seen}, the store has {cursor.version}: "

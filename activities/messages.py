@@ -45,6 +45,8 @@ class Follow(Message):
 
     project_id: str
     seen: int | None = None
+    begun: int | None = None
+    """The visit to a stage that was begun in full: facts that owe nothing there are marked as seen at once."""
 
 
 class Situation(Message):
@@ -66,6 +68,13 @@ class Situation(Message):
     notices: tuple[NoticeMessage, ...] = ()
     more: bool = False
     """There are facts after `version` already: look again."""
+    marked: bool = False
+    """`version` is marked as seen already, since nothing was owed."""
+
+    def settled(self, begun: int | None) -> bool:
+        """Whether nothing is left to do but to wait, once its notices are sent; `begun` as in Follow."""
+        closing = self.closing_approved and not self.held
+        return self.ended or not self.exists or (self.visit == begun and not closing)
 
 
 class Act(Message):

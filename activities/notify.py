@@ -1,4 +1,4 @@
-"""The steps that tell people: start each notice on its way, deliver it, keep the outcome."""
+"""The steps that tell people: put each notice into the inbox, start it on its way beyond, keep the outcome."""
 
 import asyncio
 from collections.abc import Mapping
@@ -7,9 +7,11 @@ from typing import Protocol
 from temporalio import activity
 
 from activities.messages import Delivery, NoticeMessage
-from activities.outages import patient
+from activities.outages import OUTAGES, patient
 
 AT_ONCE = 8
+AT_HAND = "inbox"
+"""The channel that is as near as the facts are: nothing is gained by a workflow that would try it for days."""
 
 
 class Channel(Protocol):
@@ -29,7 +31,7 @@ class Ledger(Protocol):
 
 
 class Sender(Protocol):
-    """Starts the workflow that delivers a notice, unless it was ever started."""
+    """Starts the workflow that delivers a notice through its channels, unless it was ever started."""
 
     async def send(self, notice: NoticeMessage) -> None:
         """Raises where the engine cannot be reached."""
@@ -47,21 +49,38 @@ class NotifySteps:
     @activity.defn(name="send_notices")
     @patient
     async def send_notices(self, notices: list[NoticeMessage]) -> None:
-        """Start each notice on its way."""
+        """Put each notice into the inbox; start a workflow for what goes further, or did not get in."""
         gate = asyncio.Semaphore(AT_ONCE)
 
         async def send(notice: NoticeMessage) -> None:
             async with gate:
-                await self._sender.send(notice)
+                if left := await self._left(notice):
+                    await self._sender.send(notice.model_copy(update={"channels": left}))
 
         await asyncio.gather(*(send(n) for n in notices))
+
+    async def _left(self, notice: NoticeMessage) -> tuple[str, ...]:
+        """The channels still to be tried, after the one at hand. Raises in an outage, which ends by itself."""
+        if AT_HAND not in notice.channels:
+            return notice.channels
+        try:
+            await self._deliver(notice, AT_HAND)
+        except OUTAGES:
+            raise
+        except Exception:
+            activity.logger.exception("not put into the inbox of %s, will be tried again", notice.recipient)
+            return notice.channels
+        return tuple(channel for channel in notice.channels if channel != AT_HAND)
 
     @activity.defn(name="deliver")
     @patient
     async def deliver(self, asked: Delivery) -> None:
         """Deliver through one channel and keep that it got through."""
-        await self._channels[asked.channel].deliver(asked.notice)
-        await self._ledger.record(asked.notice, asked.channel, "delivered", activity.info().attempt, "")
+        await self._deliver(asked.notice, asked.channel)
+
+    async def _deliver(self, notice: NoticeMessage, channel: str) -> None:
+        await self._channels[channel].deliver(notice)
+        await self._ledger.record(notice, channel, "delivered", activity.info().attempt, "")
 
     @activity.defn(name="give_up")
     @patient

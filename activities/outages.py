@@ -12,6 +12,8 @@ from activities.ports import StoreUnavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
+OUTAGES = (StoreUnavailable, Contended, OSError)
+"""What ends by itself."""
 BUG_ATTEMPTS = 10
 """After so many attempts an unexpected error is final, so that a bug shows instead of looking like a hang."""
 
@@ -25,7 +27,7 @@ def patient(step: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             return await step(*args, **kwargs)
         except ApplicationError:
             raise
-        except (StoreUnavailable, Contended, OSError) as outage:
+        except OUTAGES as outage:
             raise ApplicationError(
                 str(outage), type=type(outage).__name__, category=ApplicationErrorCategory.BENIGN
             ) from outage

@@ -45,8 +45,10 @@ class ProjectWorkflow:
     def __init__(self, opening: Opening) -> None:
         self._project_id = opening.project_id
         self._seen = opening.seen
+        self._marked = opening.seen
         self._head = 0
         self._visit = 0
+        self._begun: int | None = None
         self._now = Situation()
         self._submissions: deque[Submission] = deque()
         self._shown: tuple[str, str, datetime | None] | None = None
@@ -98,6 +100,7 @@ class ProjectWorkflow:
     async def _look_back(self) -> None:
         """Both sides evaluate; once the closing is signed the project is closed."""
         await self._begin()
+        self._begun = self._visit
         await self._follow()
         await self._wait(lambda: self._now.closing_approved and not self._now.held)
         if self._now.closing_approved:
@@ -115,6 +118,7 @@ class ProjectWorkflow:
 
     async def _wait_for_the_gate(self) -> None:
         """Until the project has left this stage, however that comes about."""
+        self._begun = self._visit
         await self._follow()
         await self._wait(lambda: False)
 
@@ -168,18 +172,20 @@ class ProjectWorkflow:
     # Following the facts
 
     async def _follow(self) -> None:
-        """Look at what is new and tell those who must know; then it counts as seen."""
+        """Look at what is new and tell those who must know; it counts as seen once nothing is left to do about it."""
         while True:
             self._now = await self._look()
+            self._seen = self._now.version
             if self._now.notices:
                 await self._try(NotifySteps.send_notices, list(self._now.notices), "send notices")
             self._show()
-            await self._mark_seen()
+            if self._now.settled(self._begun):
+                await self._mark_seen()
             if not (self._now.more or self._head > self._now.version):
                 return
 
     async def _look(self) -> Situation:
-        asked = Follow(project_id=self._project_id, seen=self._seen)
+        asked = Follow(project_id=self._project_id, seen=self._seen, begun=self._begun)
         while True:
             try:
                 return await self._look_now(asked)
@@ -203,19 +209,20 @@ class ProjectWorkflow:
             )
 
     async def _mark_seen(self) -> None:
-        if self._seen is None or self._now.version > self._seen:
-            self._seen = self._now.version
-            seen = Seen(project_id=self._project_id, version=self._seen)
-            try:
-                await workflow.execute_local_activity_method(
-                    ProjectSteps.mark_seen,
-                    seen,
-                    start_to_close_timeout=timedelta(seconds=2),
-                    schedule_to_close_timeout=timedelta(seconds=2),
-                    retry_policy=RetryPolicy(maximum_attempts=1),
-                )
-            except NOT_DONE_HERE:
-                await self._try(ProjectSteps.mark_seen, seen, "mark seen")
+        before, self._marked = self._marked, self._now.version
+        if self._now.marked or (before is not None and before >= self._now.version):
+            return
+        seen = Seen(project_id=self._project_id, version=self._now.version)
+        try:
+            await workflow.execute_local_activity_method(
+                ProjectSteps.mark_seen,
+                seen,
+                start_to_close_timeout=timedelta(seconds=2),
+                schedule_to_close_timeout=timedelta(seconds=2),
+                retry_policy=RetryPolicy(maximum_attempts=1),
+            )
+        except NOT_DONE_HERE:
+            await self._try(ProjectSteps.mark_seen, seen, "mark seen")
 
     def _show(self) -> None:
         """Stage, code and next due for operators, where they look."""

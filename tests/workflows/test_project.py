@@ -182,6 +182,15 @@ async def test_people_are_told_once_even_if_a_workflow_is_started_over(world: Wo
     assert len(await world.events(project_id, "PeopleInvited")) == 1
 
 
+async def test_a_stage_counts_as_followed_once_its_people_are_invited_and_its_clock_runs(world: World) -> None:
+    project_id = await world.start()
+    await world.followed(project_id)
+    assert len(await world.events(project_id, "PeopleInvited", "StageClockStarted")) == 2
+    await world.through_kickoff(project_id)
+    await world.followed(project_id)
+    assert len(await world.events(project_id, "PeopleInvited", "StageClockStarted")) == 4
+
+
 async def test_the_sweep_starts_again_what_was_lost(world: World) -> None:
     project_id = await world.start()
     await world.recorded(project_id, "StageClockStarted")
