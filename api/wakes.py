@@ -11,11 +11,21 @@ from typing import Protocol
 
 log = logging.getLogger("tandem.wakes")
 MOST_WAITING = 2000
-AT_ONCE = 16
+AT_ONCE = 4
+"""In flight over all projects: an engine that is slow to take signals gets fewer of them."""
 REST_SECONDS = 0.5
 """Between two signals to one project: a busy one is told of many facts at once, a quiet one without delay."""
+A_SECOND = 10
+"""So many signals to busy projects at most: where more are busy, each rests longer."""
+LONGEST = 3
+"""Times `REST_SECONDS` that a project rests at most; more, and the sweep would take it for forgotten."""
 QUIET_SECONDS = 10.0
 """Between two lines of log about wakes that fail."""
+
+
+def rest_of(shortest: float, busy: int) -> float:
+    """Seconds that each of so many busy projects rests: a fair share of what they may have together."""
+    return min(max(shortest, busy / A_SECOND), shortest * LONGEST)
 
 
 class Waker(Protocol):
@@ -39,6 +49,7 @@ class Wakes:
         self._waiting: dict[str, int] = {}
         self._turn: deque[str] = deque()
         self._flying: set[str] = set()
+        """In flight, or at rest after it."""
         self._tellers: set[asyncio.Task[None]] = set()
         self._complained = float("-inf")
         self.told = self.failed = self.dropped = 0
@@ -81,7 +92,8 @@ class Wakes:
             try:
                 await self._tell(project_id, self._waiting.pop(project_id))
             finally:
-                asyncio.get_running_loop().call_later(self._rest, self._rested, project_id)
+                rest = rest_of(self._rest, len(self._flying))
+                asyncio.get_running_loop().call_later(rest, self._rested, project_id)
 
     def _rested(self, project_id: str) -> None:
         self._flying.discard(project_id)

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 from temporalio.client import Client
 
+from activities.sweep import LAG
 from api.waker import TemporalWaker
-from api.wakes import Wakes
+from api.wakes import REST_SECONDS, Wakes, rest_of
 from tests.api.asking import Recorder
 
 
@@ -56,6 +57,25 @@ async def test_a_busy_project_is_told_of_many_facts_at_once() -> None:
         await asyncio.sleep(0)
     await settled(wakes)
     assert wakes.told == 2
+
+
+def test_many_busy_projects_rest_longer_than_a_few_and_less_than_the_sweep_waits() -> None:
+    assert [rest_of(REST_SECONDS, busy) for busy in (1, 5, 10, 15, 1000)] == [0.5, 0.5, 1.0, 1.5, 1.5]
+    assert rest_of(REST_SECONDS, 1000) < LAG.total_seconds()
+    assert rest_of(0, 1000) == 0
+
+
+async def test_a_quiet_project_is_told_at_once_however_many_rest() -> None:
+    recorder = Recorder()
+    wakes = Wakes(recorder, rest=60)
+    for number in range(100):
+        wakes.tell(f"busy-{number}", 1)
+        wakes.tell(f"busy-{number}", 2)
+    wakes.tell("quiet", 1)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert recorder.calls[-1] == ("quiet", 1)
+    await wakes.close()
 
 
 async def test_only_so_many_are_in_flight_at_once() -> None:
