@@ -10,8 +10,8 @@ up: .venv/.ready  ## everything on this machine
 demo: .venv/.ready  ## the same, and a project played from kickoff to its end; ONCE=1 stops after it
 	$(BIN)/tandem demo $(if $(ONCE),--once)
 
-test: .venv/.ready
-	$(BIN)/python -m pytest -q
+test: .venv/.ready  ## a file is run by one process, so that its servers are started once
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 check: .venv/.ready  ## style, types, layers, and whether the reference pages are current
 	$(BIN)/ruff check

@@ -105,7 +105,7 @@ def nested(depth: int) -> Any:
         {1, 2},
         datetime(2026, 3, 2, tzinfo=UTC),
         UUID(int=1),
-        object(),
+        Ellipsis,
     ],
     ids=ascii,
 )
