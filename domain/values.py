@@ -63,7 +63,24 @@ class Value(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
+SEALED = "vault:1:"
+"""How a text begins that is sealed with a person's key: no text that people write contains it."""
+
+
+class Personal:
+    """Marks a text that speaks of a person: it is sealed with that person's key before it is stored.
+
+    `of` names whose: `actor` for whoever acts, or a field of the same class that holds a person or several.
+    Sealed for more than one it is unreadable as soon as one of them is erased. See domain/personal.py.
+    """
+
+    def __init__(self, *of: str) -> None:
+        self.of = of
+
+
 def _plain(text: str) -> str:
+    if SEALED in text:
+        raise ValueError(f"{SEALED!r} is how sealed texts begin; write it differently")
     if any(unicodedata.category(c) in {"Cc", "Cs"} and c not in "\n\t" for c in text):
         raise ValueError("control characters are not allowed")
     return unicodedata.normalize("NFC", text).strip()
