@@ -113,7 +113,9 @@ async def test_an_administrator_who_is_no_superuser_can_migrate(postgres: Embedd
     await migrate(empty)  # the roles are there
     connection = await asyncpg.connect(postgres.dsn())
     await connection.execute("CREATE ROLE dba LOGIN CREATEROLE CREATEDB")
-    await connection.execute("GRANT tandem_owner, tandem_app, tandem_auditor TO dba WITH ADMIN OPTION, SET FALSE")
+    await connection.execute(
+        "GRANT tandem_owner, tandem_vault, tandem_app, tandem_auditor TO dba WITH ADMIN OPTION, SET FALSE"
+    )
     await connection.execute("CREATE DATABASE of_dba OWNER dba")
     try:
         assert len(await migrate(postgres.dsn("dba", "of_dba"))) == len(migrations())
