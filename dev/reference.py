@@ -20,7 +20,7 @@ from dev import golden
 from dev.promises import ROOT, Refusal, merged, ours, refusals, stored_names
 from dev.shapes import Shapes, meanings, table, words
 from domain.messages import COMMANDS, EVENTS, Command, Event
-from domain.project.catalog import CONCEPTS
+from domain.project.catalog import CONCEPTS, concept_of
 from domain.refusals import OTHERWISE, Grounds
 from domain.template import DecisionPolicy, Policy, Slot
 from domain.values import EVERY_STAGE, EVERYBODY, Role, Stage
@@ -121,6 +121,7 @@ def events_page() -> str:
 def _event(kind: type[Event], shapes: Shapes) -> str:
     facts = [
         f"- Version: {kind.schema_version}",
+        f"- About: {concept_of(kind)}; allowed by {kind.allowed_by}",
         f"- en: {kind.en}",
         f"- zh: {kind.zh}",
         f"- Tells people: {'yes' if kind.tells is not Event.tells else 'no'}",

@@ -70,6 +70,12 @@ class Envelope:
     at: datetime
     data: Mapping[str, Any]
     expected_version: int | None = None
+    correlation_id: str | None = None
+    """The chain that it belongs to; None: it starts one."""
+    causation_id: str | None = None
+    """The event that it answers, where the lifecycle asks."""
+    request_id: str | None = None
+    """The request that it came with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,8 @@ class Command(Value):
     """Whether it is possible while the project is on hold."""
     example: ClassVar[dict[str, Any]] = {}
     """A valid body, shown in the API's documentation and used by its tests."""
+    blind: ClassVar[bool] = False
+    """Whether its content is closed to everybody else until the evaluations are revealed, refused or not (Z1)."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -110,6 +118,8 @@ class Event(Value):
     """What happened. The class name is a stored name and the fields a stored shape: both are promises."""
 
     schema_version: ClassVar[int] = 1
+    allowed_by: ClassVar[str]
+    """The rule of docs/governance.md by which it may happen."""
     en: ClassVar[str]
     zh: ClassVar[str]
     """One sentence for the timeline; `{actor}` and field names are filled in."""
@@ -126,6 +136,10 @@ class Event(Value):
     def tells(self, project: Project) -> Iterable[Notice]:
         """Who must be told, given the project after this event."""
         return ()
+
+    def effective(self, project: Project, at: datetime) -> datetime:
+        """Since when it is true, given the project before it and when it was recorded; never later than that."""
+        return at
 
     def seals(self, project: Project, reader: str) -> bool:
         """Whether this event's content is still closed to `reader` (blind evaluations)."""

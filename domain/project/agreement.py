@@ -80,6 +80,7 @@ class Agreement:
 class AgreementProposed(Event):
     """Goals and KPIs are on the table."""
 
+    allowed_by = "GL3"
     en = "{actor} proposed revision {revision} of the KPI agreement"
     zh = "{actor} 提出 KPI 协议第 {revision} 版"
     revision: int
@@ -100,6 +101,7 @@ class AgreementProposed(Event):
 class AgreementCountered(AgreementProposed):
     """The proposal was changed; signatures given so far are void (GL4)."""
 
+    allowed_by = "GL4"
     en = "{actor} countered with revision {revision} of the KPI agreement, changing {changed}"
     zh = "{actor} 反提 KPI 协议第 {revision} 版,修改了 {changed}"
     changed: tuple[str, ...] = ()
@@ -108,6 +110,7 @@ class AgreementCountered(AgreementProposed):
 class AgreementActivated(Event):
     """Both sides have signed the same content: it is in force. What is measured otherwise now starts anew."""
 
+    allowed_by = "GL3"
     en = "The KPI agreement is in force (revision {revision})"
     zh = "KPI 协议生效(第 {revision} 版)"
     revision: int
@@ -138,6 +141,7 @@ class AgreementActivated(Event):
 class AgreementAmended(Event):
     """An approved change altered targets: the agreement has a new revision in force (GL5)."""
 
+    allowed_by = "GL5"
     en = "The KPI agreement was amended by {change} (revision {revision})"
     zh = "KPI 协议因 {change} 修订(第 {revision} 版)"
     revision: int

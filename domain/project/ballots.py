@@ -33,10 +33,13 @@ if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
 
+CONCEPT = "decision"
+
 
 class VoteCast(Event):
     """A person signed in a slot, for the exact content with this hash."""
 
+    allowed_by = "DR6"
     en = "{actor} said {value} to {decision} in the slot {slot}"
     zh = "{actor} 在 {decision} 的 {slot} 席位表决:{value}"
     decision: str
@@ -63,6 +66,7 @@ class VoteCast(Event):
 class VoteChanged(VoteCast):
     """A person changed their vote while the decision was open; both votes stay in the history (DR17)."""
 
+    allowed_by = "DR17"
     en = "{actor} changed their vote on {decision} to {value}"
     zh = "{actor} 将 {decision} 的表决改为{value}"
 
@@ -70,6 +74,7 @@ class VoteChanged(VoteCast):
 class VoterRecused(Event):
     """A person stepped aside over a conflict of interest: no longer counted as eligible (DR5)."""
 
+    allowed_by = "DR5"
     en = "{actor} stepped aside from {decision}: {reason}"
     zh = "{actor} 回避 {decision}:{reason}"
     decision: str

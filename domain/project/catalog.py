@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from domain.messages import EVENTS, Event
 from domain.project import (
     aggregate,
     agreement,
@@ -70,6 +71,22 @@ CONCEPTS = (
     passing,
     aggregate,
 )
+
+_ABOUT: dict[str, str] = {m.__name__: getattr(m, "CONCEPT", m.__name__.rpartition(".")[2]) for m in CONCEPTS}
+
+
+def concept_of(kind: type[Event]) -> str:
+    """What an event is about, such as `decision`: CONCEPT of its module, else the module's name."""
+    return _ABOUT.get(kind.__module__, "other")
+
+
+def concepts() -> dict[str, list[str]]:
+    """The types of events by what they are about, each in the order of the registry."""
+    by: dict[str, list[str]] = {}
+    for name, kind in EVENTS.items():
+        by.setdefault(concept_of(kind), []).append(name)
+    return by
+
 
 Upcaster = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 UPCASTERS: dict[tuple[str, int], Upcaster] = {}

@@ -17,10 +17,13 @@ from domain.words import word
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
 
+CONCEPT = "change"
+
 
 class ChangeSubmitted(Event):
     """Somebody asks for something other than what was agreed or planned."""
 
+    allowed_by = "X9"
     en = "{actor} submitted {change}: {title}"
     zh = "{actor} 提交变更 {change}:{title}"
     change: str
@@ -58,6 +61,7 @@ class ChangeSubmitted(Event):
 class ChangeTriaged(Event):
     """The PMO has said what class of change it is."""
 
+    allowed_by = "X1"
     en = "{actor} triaged {change} as {change_class}"
     zh = "{actor} 将 {change} 归类为{change_class}"
     change: str
@@ -86,6 +90,7 @@ class ChangeTriaged(Event):
 class ProductImpactAssessed(Event):
     """The product side says what the change does to scope and KPIs."""
 
+    allowed_by = "X1"
     en = "{actor} assessed what {change} does to the product"
     zh = "{actor} 评估了 {change} 对产品的影响"
     change: str
@@ -100,6 +105,7 @@ class ProductImpactAssessed(Event):
 class PlanImpactAssessed(Event):
     """The PMO says what the change does to dates and budget."""
 
+    allowed_by = "X1"
     en = "{actor} assessed what {change} does to the plan"
     zh = "{actor} 评估了 {change} 对计划的影响"
     change: str
@@ -114,6 +120,7 @@ class PlanImpactAssessed(Event):
 class ChangeReady(Event):
     """Both impacts are assessed on the same plan version (X1)."""
 
+    allowed_by = "X1"
     en = "{change} is ready to be decided"
     zh = "{change} 可以表决"
     change: str
@@ -135,6 +142,7 @@ class ChangeReady(Event):
 class ChangeDecisionOpened(Event):
     """The change is put to its decision, by the authority row that its impact asks for (X3)."""
 
+    allowed_by = "X3"
     en = "{change} is decided by {decision}, authority row {row}"
     zh = "{change} 由 {decision} 表决,授权级别 {row}"
     change: str
@@ -154,6 +162,7 @@ class ChangeDecisionOpened(Event):
 class ChangeBecameStale(Event):
     """What it was assessed on has moved: it has to be assessed anew (X2)."""
 
+    allowed_by = "X2"
     en = "{change} has to be assessed anew on plan version {base_to}: {reason}"
     zh = "{change} 须按计划第 {base_to} 版重新评估:{reason}"
     change: str
@@ -198,6 +207,7 @@ class _ChangeEnded(Event):
 class ChangeApplied(_ChangeEnded):
     """Approved, and plan and KPIs adjusted by exactly the approved delta."""
 
+    allowed_by = "X6"
     en = "{change} was applied: plan version {plan_version}"
     zh = "{change} 已实施:计划第 {plan_version} 版"
     plan_version: int
@@ -210,6 +220,7 @@ class ChangeApplied(_ChangeEnded):
 class ChangeRejected(_ChangeEnded):
     """Decided against; the reasons stay (X9)."""
 
+    allowed_by = "X9"
     en = "{change} was rejected: {reason}"
     zh = "{change} 被否决:{reason}"
 
@@ -221,6 +232,7 @@ class ChangeRejected(_ChangeEnded):
 class ChangeDropped(_ChangeEnded):
     """The project was cancelled before the change had an outcome."""
 
+    allowed_by = "P3"
     en = "{change} is dropped: {reason}"
     zh = "{change} 不再处理:{reason}"
 
@@ -232,6 +244,7 @@ class ChangeDropped(_ChangeEnded):
 class ChangeReopened(Event):
     """Its decision ended without a verdict: it can be put to a decision again."""
 
+    allowed_by = "X10"
     en = "{change} can be decided again: {reason}"
     zh = "{change} 可再次表决:{reason}"
     change: str
@@ -245,6 +258,7 @@ class ChangeReopened(Event):
 class ChangeDeferred(_ChangeEnded):
     """Carried over beyond this project; the reasons stay (X9)."""
 
+    allowed_by = "X9"
     en = "{actor} deferred {change} until {until}: {reason}"
     zh = "{actor} 将 {change} 推迟至 {until}:{reason}"
     until: date
@@ -257,6 +271,7 @@ class ChangeDeferred(_ChangeEnded):
 class ChangeWithdrawn(_ChangeEnded):
     """The author took it back."""
 
+    allowed_by = "X10"
     en = "{actor} withdrew {change}: {reason}"
     zh = "{actor} 撤回变更 {change}:{reason}"
 

@@ -91,6 +91,7 @@ class Charter:
 class CharterDrafted(Event):
     """The charter has a new draft."""
 
+    allowed_by = "DR9"
     en = "{actor} drafted revision {revision} of the charter"
     zh = "{actor} 起草章程第 {revision} 版"
     revision: int
@@ -112,6 +113,7 @@ class CharterDrafted(Event):
 class CharterAdopted(Event):
     """The charter is in force: the people it names hold their roles, confirmed by its signatures."""
 
+    allowed_by = "R6"
     en = "The charter is in force (revision {revision})"
     zh = "章程生效(第 {revision} 版)"
     revision: int

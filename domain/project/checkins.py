@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
 
+CONCEPT = "check-in"
+
 
 class CheckInState(StrEnum):
     """Where a check-in is."""
@@ -81,6 +83,7 @@ class CheckIns:
 class CheckInScheduled(Event):
     """The next check-in has a day."""
 
+    allowed_by = "CM1"
     en = "Check-in {check_in} is due at {due_at}"
     zh = "例会 {check_in} 定于 {due_at}"
     check_in: str
@@ -95,6 +98,7 @@ class CheckInScheduled(Event):
 class CheckInFellDue(Event):
     """It is time to hold the check-in."""
 
+    allowed_by = "CM2"
     en = "Check-in {check_in} is due now"
     zh = "例会 {check_in} 已到期"
     check_in: str
@@ -118,6 +122,7 @@ class CheckInFellDue(Event):
 class CheckInHeld(Event):
     """The two sides have met."""
 
+    allowed_by = "CM1"
     en = "Check-in {check_in} was held by {attendees}"
     zh = "例会 {check_in} 已召开,出席:{attendees}"
     check_in: str
@@ -140,6 +145,7 @@ class CheckInHeld(Event):
 class CheckInMissed(Event):
     """Due and grace have passed and the two sides have not met (CM2)."""
 
+    allowed_by = "CM2"
     en = "Check-in {check_in} was missed ({in_a_row} in a row)"
     zh = "例会 {check_in} 未召开(连续 {in_a_row} 次)"
     check_in: str

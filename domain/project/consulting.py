@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
 
+CONCEPT = "decision"
+
 
 class ConsultAsked(Event):
     """A signer asks somebody's opinion; the signer stays accountable."""
 
+    allowed_by = "DR16"
     en = "{actor} asked {person} for an opinion on {decision}: {question}"
     zh = "{actor} 就 {decision} 征询 {person} 的意见:{question}"
     decision: str
@@ -52,6 +55,7 @@ class ConsultAsked(Event):
 class ConsultAnswered(Event):
     """The opinion was given."""
 
+    allowed_by = "DR16"
     en = "{actor} gave an opinion on {decision}: {answer}"
     zh = "{actor} 就 {decision} 给出意见:{answer}"
     decision: str
@@ -74,6 +78,7 @@ class ConsultAnswered(Event):
 class ApproversNudged(Event):
     """The requester asked those who have not voted to do so."""
 
+    allowed_by = "DR16"
     en = "{actor} nudged {people} about {decision}"
     zh = "{actor} 就 {decision} 催办 {people}"
     decision: str

@@ -27,10 +27,13 @@ if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
 
+CONCEPT = "decision"
+
 
 class DecisionReminderDue(Event):
     """A share of the time to decide has passed; those who have not voted are reminded."""
 
+    allowed_by = "DR10"
     en = "{percent} % of the time for {decision} has passed"
     zh = "{decision} 的期限已过 {percent} %"
     decision: str
@@ -46,6 +49,7 @@ class DecisionReminderDue(Event):
 class DecisionEscalated(Event):
     """Time ran out: the holders of one more role may sign as well; nobody is removed."""
 
+    allowed_by = "DR10"
     en = "{decision} is escalated to {role} (level {level})"
     zh = "{decision} 升级至{role}(第 {level} 级)"
     decision: str
@@ -81,6 +85,7 @@ class DecisionEscalated(Event):
 class DecisionHeld(Event):
     """Time ran out and the policy says hold: nothing moves until the PMO extends the deadline."""
 
+    allowed_by = "DR10"
     en = "{decision} is on hold: its time ran out"
     zh = "{decision} 超期,已暂停"
     decision: str
@@ -102,6 +107,7 @@ class DecisionHeld(Event):
 class DecisionExpired(Event):
     """Time ran out. Silence never approves."""
 
+    allowed_by = "DR10"
     en = "{decision} expired: nobody may take silence for approval"
     zh = "{decision} 已过期:沉默不代表同意"
     decision: str
@@ -117,6 +123,7 @@ class DecisionExpired(Event):
 class DecisionLapsed(Event):
     """An acknowledgement was not given in time: recorded as not acknowledged."""
 
+    allowed_by = "DR10"
     en = "{decision} lapsed: not acknowledged"
     zh = "{decision} 逾期未确认"
     decision: str
@@ -132,6 +139,7 @@ class DecisionLapsed(Event):
 class DeadlineExtended(Event):
     """The PMO gave a decision more working days; its reminders are set anew."""
 
+    allowed_by = "DR10"
     en = "{actor} extended {decision} by {days} working days: {reason}"
     zh = "{actor} 将 {decision} 延长 {days} 个工作日:{reason}"
     decision: str

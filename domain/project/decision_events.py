@@ -22,6 +22,8 @@ from domain.words import word
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
 
+CONCEPT = "decision"
+
 
 def closed(project: Project, decision_id: str, state: State, at: datetime, reason: str | None) -> Project:
     """The project after a decision has ended in `state`: its clock stops for good."""
@@ -49,6 +51,7 @@ def invite(project: Project, decision: Decision) -> Iterable[Notice]:
 class DecisionOpened(Event):
     """People are asked to decide; slots and policy are frozen as they stand now (DR19)."""
 
+    allowed_by = "DR19"
     en = "{actor} opened {decision} ({kind}): {title}"
     zh = "{actor} 发起决策 {decision}({kind}):{title}"
     decision: str
@@ -103,6 +106,7 @@ class _Ended(Event):
 class DecisionApproved(_Ended):
     """Every slot of every stage is satisfied."""
 
+    allowed_by = "DR4"
     en = "{decision} is approved"
     zh = "{decision} 已通过"
     approvals: int
@@ -117,6 +121,7 @@ class DecisionApproved(_Ended):
 class DecisionRejected(_Ended):
     """A veto, or approvals that can no longer be reached (DR4)."""
 
+    allowed_by = "DR4"
     en = "{decision} is rejected: {reason}"
     zh = "{decision} 被否决:{reason}"
 
@@ -127,6 +132,7 @@ class DecisionRejected(_Ended):
 class DecisionSuperseded(_Ended):
     """What was decided on has changed: every vote is void (DR9)."""
 
+    allowed_by = "DR9"
     en = "{decision} is superseded, its votes are void: {reason}"
     zh = "{decision} 已被取代,已投的票作废:{reason}"
     changed: tuple[str, ...] = ()
@@ -138,6 +144,7 @@ class DecisionSuperseded(_Ended):
 class SubjectAnnotated(Event):
     """A field that the policy calls non-material was edited: votes stand (DR9)."""
 
+    allowed_by = "DR9"
     en = "{actor} annotated what {decision} decides: {changed}"
     zh = "{actor} 补充了 {decision} 的非实质内容:{changed}"
     decision: str
@@ -150,6 +157,7 @@ class SubjectAnnotated(Event):
 class DecisionBlocked(Event):
     """Not enough eligible people are left: it waits for repair and never passes by itself (DR5)."""
 
+    allowed_by = "DR5"
     en = "{decision} is blocked: not enough people may sign {slots}"
     zh = "{decision} 受阻:{slots} 可签署的人不足"
     decision: str
@@ -172,6 +180,7 @@ class DecisionBlocked(Event):
 class DecisionUnblocked(Event):
     """Enough eligible people exist again."""
 
+    allowed_by = "DR5"
     en = "{decision} is open again"
     zh = "{decision} 恢复进行"
     decision: str
@@ -186,6 +195,7 @@ class DecisionUnblocked(Event):
 class DecisionEffectApplied(Event):
     """What was approved is carried out, once (DR20)."""
 
+    allowed_by = "DR20"
     en = "{decision} took effect"
     zh = "{decision} 已生效"
     decision: str
@@ -198,6 +208,7 @@ class DecisionEffectApplied(Event):
 class DecisionEffectFailed(Event):
     """What was approved could not be carried out; it is tried again and blocks what depends on it."""
 
+    allowed_by = "DR20"
     en = "{decision} could not take effect: {reason}"
     zh = "{decision} 未能生效:{reason}"
     decision: str

@@ -74,6 +74,7 @@ def gaps(first: Scores, second: Scores) -> tuple[str, ...]:
 class EvaluationSubmitted(Event):
     """One side has evaluated the project, blind to the other."""
 
+    allowed_by = "Z1"
     en = "{actor} submitted the evaluation of the {side} side"
     zh = "{actor} 提交了 {side} 一方的评价"
     side: Side
@@ -94,6 +95,7 @@ class EvaluationSubmitted(Event):
 class EvaluationMissing(EvaluationSubmitted):
     """The sponsor records that a side did not evaluate; it is never filled in for them."""
 
+    allowed_by = "Z1"
     en = "{actor} recorded that the {side} side did not evaluate: {comment}"
     zh = "{actor} 记录 {side} 一方未提交评价:{comment}"
 
@@ -104,6 +106,7 @@ class EvaluationMissing(EvaluationSubmitted):
 class EvaluationsRevealed(Event):
     """Both sides are in and see each other's view."""
 
+    allowed_by = "Z1"
     en = "Both evaluations are revealed; far apart in: {differing}"
     zh = "双方评价已公开;差异较大:{differing}"
     differing: tuple[str, ...]
@@ -128,6 +131,7 @@ class EvaluationsRevealed(Event):
 class EvaluationReconciled(Event):
     """The two sides have talked over where they differed."""
 
+    allowed_by = "Z1"
     en = "{actor} recorded how the evaluations were reconciled: {outcome}"
     zh = "{actor} 记录了评价差异的处理:{outcome}"
     outcome: str
@@ -148,6 +152,7 @@ class SubmitEvaluation(Command):
 
     roles = frozenset({Role.PMO, Role.PRODUCT_MANAGER})
     stages = frozenset({Stage.RETROSPECTIVE})
+    blind = True
     example = {
         "scores": dict.fromkeys(Scores.model_fields, 4),
         "comment": "Good work, late supplier",

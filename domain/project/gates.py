@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
 
+CONCEPT = "lifecycle"
+
 
 class ClosingProposed(Event):
     """A summary of results, problems and improvements is on the table."""
 
+    allowed_by = "Z10"
     en = "{actor} proposed to close: {results}"
     zh = "{actor} 提议结项:{results}"
     results: str

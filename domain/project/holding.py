@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
 
+CONCEPT = "lifecycle"
+
 
 class ProjectHeld(Event):
     """Everything stands still: every clock is paused (P5)."""
 
+    allowed_by = "P5"
     en = "{actor} put the project on hold: {reason}"
     zh = "{actor} 暂停项目:{reason}"
     reason: str
@@ -38,6 +41,7 @@ class ProjectHeld(Event):
 class ProjectResumed(Event):
     """The project goes on; every running clock has the working time it had left."""
 
+    allowed_by = "P5"
     en = "{actor} resumed the project"
     zh = "{actor} 恢复项目"
     clocks: dict[str, Clock]

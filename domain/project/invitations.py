@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
 
+CONCEPT = "lifecycle"
 ASKS: dict[Stage, tuple[tuple[Role, ...], str, str]] = {
     Stage.KICKOFF: (
         (Role.PMO, Role.PRODUCT_MANAGER),
@@ -49,6 +50,7 @@ ASKS: dict[Stage, tuple[tuple[Role, ...], str, str]] = {
 class PeopleInvited(Event):
     """The people whose turn it is in this stage were asked to act."""
 
+    allowed_by = "P1"
     en = "{people} were invited to {stage}"
     zh = "已邀请 {people} 参与{stage}阶段"
     stage: Stage
@@ -67,6 +69,7 @@ class PeopleInvited(Event):
 class StageClockStarted(Event):
     """The working days meant for this stage began to run."""
 
+    allowed_by = "P1"
     en = "The stage {stage} should be done by {due_at}"
     zh = "{stage}阶段应于 {due_at} 前完成"
     stage: Stage
@@ -82,6 +85,7 @@ class StageClockStarted(Event):
 class StageReminderDue(Event):
     """A share of the time meant for the stage has passed."""
 
+    allowed_by = "P1"
     en = "{percent} % of the time for {stage} has passed"
     zh = "{stage}阶段时间已过 {percent} %"
     stage: Stage

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
 
+CONCEPT = "lesson"
+
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
@@ -31,6 +33,7 @@ class Lesson:
 class LessonCaptured(Event):
     """Something was learnt."""
 
+    allowed_by = "Z9"
     en = "{actor} captured {lesson}: {text}"
     zh = "{actor} 记录经验 {lesson}:{text}"
     lesson: str
@@ -45,6 +48,7 @@ class LessonCaptured(Event):
 class LessonValidated(Event):
     """Somebody else confirmed a lesson."""
 
+    allowed_by = "Z9"
     en = "{actor} confirmed {lesson}"
     zh = "{actor} 确认经验 {lesson}"
     lesson: str

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
 
+CONCEPT = "lifecycle"
 GATES: dict[Kind, Stage] = {
     Kind.CHARTER: Stage.KICKOFF,
     Kind.AGREEMENT: Stage.KPI_AGREEMENT,
@@ -36,6 +37,7 @@ GATES: dict[Kind, Stage] = {
 class StageEntered(Event):
     """The project is in another stage; clocks of the stage before have ended."""
 
+    allowed_by = "P1"
     en = "The project entered {stage}"
     zh = "项目进入{stage}阶段"
     stage: Stage
@@ -51,6 +53,7 @@ class StageEntered(Event):
 class GatePassed(Event):
     """The gate behind a stage was decided: GO, RECYCLE to an earlier stage, or KILL."""
 
+    allowed_by = "P1"
     en = "The gate of {stage} was decided by {decision}: {outcome}"
     zh = "{stage}阶段门由 {decision} 决定:{outcome}"
     stage: Stage
@@ -67,6 +70,7 @@ class GatePassed(Event):
 class ProjectClosed(Event):
     """The end: completed, or cancelled in good order."""
 
+    allowed_by = "Z10"
     en = "{code} is closed: {ending}"
     zh = "项目 {code} 关闭:{ending}"
     code: str

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
 
+CONCEPT = "kpi"
 MEASURING = frozenset({Stage.EXECUTION, Stage.CHANGE_REVIEW, Stage.RETROSPECTIVE})
 
 
 class KpiMeasured(Event):
     """A KPI has a value, with its source and evidence."""
 
+    allowed_by = "GL6"
     en = "{actor} measured {kpi}: {value} on {effective_on}"
     zh = "{actor} 测得 {kpi}:{value}({effective_on})"
     measurement: str
@@ -60,6 +62,7 @@ class KpiMeasured(Event):
 class KpiClocksStarted(Event):
     """From now on time notices KPIs that nobody measures."""
 
+    allowed_by = "GL6"
     en = "The KPIs {kpis} are watched for fresh measurements"
     zh = "开始关注 KPI {kpis} 的及时测量"
     kpis: tuple[str, ...]
@@ -72,6 +75,7 @@ class KpiClocksStarted(Event):
 class KpiBecameStale(Event):
     """No measurement came in time."""
 
+    allowed_by = "GL6"
     en = "{kpi} is stale: no measurement came in time"
     zh = "{kpi} 已过时:未按时测量"
     kpi: str

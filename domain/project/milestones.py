@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
 
+CONCEPT = "milestone"
+
 
 class MilestoneReached(Event):
     """A milestone of the baseline was reached on a day, with evidence."""
 
+    allowed_by = "S5"
     en = "{actor} recorded that {milestone} was reached on {reached_on}"
     zh = "{actor} 记录里程碑 {milestone} 于 {reached_on} 达成"
     milestone: str

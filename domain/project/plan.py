@@ -65,6 +65,7 @@ class Plan:
 class PlanProposed(Event):
     """A plan is on the table."""
 
+    allowed_by = "S4"
     en = "{actor} proposed plan version {version}"
     zh = "{actor} 提出计划第 {version} 版"
     version: int
@@ -79,6 +80,7 @@ class PlanProposed(Event):
 class PlanBaselined(Event):
     """A plan version is the baseline: signed, or the exact outcome of an approved change."""
 
+    allowed_by = "S4"
     en = "Plan version {version} is the baseline ({source})"
     zh = "计划第 {version} 版成为基线({source})"
     version: int

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
 
+CONCEPT = "decision"
 MOST_QUESTIONS = 100
 
 
 class InfoRequested(Event):
     """A voter needs an answer first; the clock stands still until it comes."""
 
+    allowed_by = "DR5"
     en = "{actor} asked about {decision}: {question}"
     zh = "{actor} 就 {decision} 提问:{question}"
     decision: str
@@ -54,6 +56,7 @@ class InfoRequested(Event):
 class InfoProvided(Event):
     """The question is answered; the clock goes on once no question is open."""
 
+    allowed_by = "DR5"
     en = "{actor} answered a question on {decision}: {answer}"
     zh = "{actor} 答复了 {decision} 的问题:{answer}"
     decision: str

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
 
+CONCEPT = "decision"
+
 
 class DecisionWithdrawn(Event):
     """The requester took the request back."""
 
+    allowed_by = "DR17"
     en = "{actor} withdrew {decision}: {reason}"
     zh = "{actor} 撤回 {decision}:{reason}"
     decision: str
@@ -42,6 +45,7 @@ class DecisionWithdrawn(Event):
 class DecisionReturned(Event):
     """A slot holder sent it back: to the author for a new revision, or to an earlier stage of slots."""
 
+    allowed_by = "DR16"
     en = "{actor} sent {decision} back to {target}: {reason}"
     zh = "{actor} 将 {decision} 退回 {target}:{reason}"
     decision: str
@@ -74,6 +78,7 @@ class DecisionReturned(Event):
 class DecisionRevoked(Event):
     """Somebody who had approved took it back before it took effect."""
 
+    allowed_by = "DR17"
     en = "{actor} revoked {decision} before it took effect: {reason}"
     zh = "{actor} 在 {decision} 生效前予以撤销:{reason}"
     decision: str

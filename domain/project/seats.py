@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
 
-
+CONCEPT = "decision"
 MOST_SLOTS = 30
 
 
 class SlotsChanged(Event):
     """Co-signers came or went, or a seat was handed over: the slots as they stand now."""
 
+    allowed_by = "DR15"
     en = "{actor} changed who signs {decision}: {change} {person}. {reason}"
     zh = "{actor} 调整了 {decision} 的签署人:{change} {person}。{reason}"
     decision: str

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from domain.project.aggregate import Project
     from domain.story import Story
 
+CONCEPT = "lifecycle"
+
 
 class People(Value):
     """Who starts in which role."""
@@ -44,6 +46,7 @@ class People(Value):
 class ProjectStarted(Event):
     """A project exists. It pins the whole policy that it runs under."""
 
+    allowed_by = "P4"
     en = "{actor} started {code}: {title}"
     zh = "{actor} 启动项目 {code}:{title}"
     code: str

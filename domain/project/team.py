@@ -20,6 +20,7 @@ from domain.words import word
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
 
+CONCEPT = "role"
 ASSIGNING_ROLES = frozenset({Role.PMO, Role.SPONSOR})
 ProjectRole = Literal["SPONSOR", "PMO", "PRODUCT_MANAGER", "MEMBER", "AUDITOR"]
 
@@ -164,6 +165,7 @@ def welcome(project: Project, person: str, role: Role, grant: str) -> Notice:
 class RoleAssigned(Event):
     """A person was given a role; with decision rights it waits for a second person (R6)."""
 
+    allowed_by = "R6"
     en = "{actor} gave {person} the role {role}"
     zh = "{actor} 指派 {person} 担任{role}"
     grant: str
@@ -194,6 +196,7 @@ class RoleAssigned(Event):
 class RoleConfirmed(Event):
     """A second person confirmed a grant: it is in force."""
 
+    allowed_by = "R6"
     en = "{actor} confirmed {person} as {role}"
     zh = "{actor} 确认 {person} 担任{role}"
     grant: str
@@ -215,6 +218,7 @@ class RoleConfirmed(Event):
 class RoleEnded(Event):
     """A person no longer holds a role."""
 
+    allowed_by = "R5"
     en = "{actor} ended the role {role} of {person}: {reason}"
     zh = "{actor} 结束了 {person} 的{role}角色:{reason}"
     person: str
@@ -228,6 +232,7 @@ class RoleEnded(Event):
 class SoloExceptionGranted(Event):
     """The sponsor lets one person hold both sides for a while; every report shows it."""
 
+    allowed_by = "R3"
     en = "{actor} granted a solo exception until {until}: {reason}"
     zh = "{actor} 批准单人兼任至 {until}:{reason}"
     until: date

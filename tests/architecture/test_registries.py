@@ -20,6 +20,7 @@ from tests.architecture.source import ROOT, tree
 
 COMMAND_KINDS = sorted(filter(ours, COMMANDS.values()), key=lambda kind: kind.__name__)
 EVENT_KINDS = sorted(filter(ours, EVENTS.values()), key=lambda kind: kind.__name__)
+RULES = (ROOT / "docs" / "governance.md").read_text(encoding="utf-8")
 
 
 def name(kind: type[Any]) -> str:
@@ -62,6 +63,9 @@ class TestEveryEvent:
 
     def test_tells_the_same_in_both_languages(self, kind: type[Event]) -> None:
         assert placeholders(kind.en) == placeholders(kind.zh)
+
+    def test_names_the_rule_that_allows_it(self, kind: type[Event]) -> None:
+        assert re.search(rf"^- \*\*{kind.allowed_by}\.\*\*", RULES, re.MULTILINE)
 
     def test_can_be_read_in_every_version(self, kind: type[Event]) -> None:
         older = {(kind.__name__, version) for version in range(1, kind.schema_version)}
