@@ -2,7 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
+
+
+class Scope(StrEnum):
+    """What a credential is good for; a person's own rights bound it further."""
+
+    READ = "read"
+    ACT = "act"
+    """Commands on projects."""
+    AUDIT = "audit"
+    """Read and export the audit view."""
+    ADMINISTER = "administer"
+    """Accounts, directory, webhooks."""
+
+
+EVERY_SCOPE = frozenset(Scope)
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,9 +28,15 @@ class Identity:
     """Who asks, through which kind of client, and what that credential is good for."""
 
     principal: str
-    """The stable name of a person, e.g. `li.wei`."""
+    """The stable name of a person or program, e.g. `li.wei`."""
     client: str = "api"
-    scopes: frozenset[str] = frozenset()
+    scopes: frozenset[Scope] = EVERY_SCOPE
+    session: UUID | None = None
+    """The browser's session, where there is one."""
+    confirmed_at: datetime | None = None
+    """When the person last proved to be there; None for a credential that cannot tell."""
+    ambient: bool = False
+    """Whether a browser sends the credential by itself: then it matters which page made it ask."""
 
 
 class Unauthenticated(Exception):

@@ -1,0 +1,85 @@
+"""Sessions of browsers: a random id in a cookie, its hash in a table, to be ended by whoever it belongs to."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from auth.secret import digest, fresh
+from store.connect import Pool
+
+LASTING = timedelta(days=14)
+"""From signing in to signing in again, whatever happens between."""
+IDLE = timedelta(days=3)
+COLUMNS = "id, person, way, device, opened_at, seen_at, confirmed_at, expires_at"
+# Only the constant list of columns is put into SQL (S608 is excused for that).
+OPEN = f"""
+    INSERT INTO tandem.session (hash, person, way, device, expires_at) VALUES ($1, $2, $3, $4, now() + $5::interval)
+    RETURNING {COLUMNS}
+"""  # noqa: S608
+FIND = f"""
+    SELECT {COLUMNS} FROM tandem.session
+    WHERE hash = $1 AND ended_at IS NULL AND expires_at > now() AND seen_at > now() - $2::interval
+"""  # noqa: S608
+LIVING = f"""
+    SELECT {COLUMNS} FROM tandem.session
+    WHERE person = $1 AND ended_at IS NULL AND expires_at > now() AND seen_at > now() - $2::interval
+    ORDER BY opened_at DESC LIMIT 200
+"""  # noqa: S608
+SEEN = "UPDATE tandem.session SET seen_at = now() WHERE hash = $1 AND seen_at < now() - interval '1 min'"
+CONFIRM = "UPDATE tandem.session SET confirmed_at = now() WHERE id = $1 AND ended_at IS NULL"
+END = "UPDATE tandem.session SET ended_at = now() WHERE id = $1 AND person = $2 AND ended_at IS NULL RETURNING id"
+END_ALL = "UPDATE tandem.session SET ended_at = now() WHERE person = $1 AND ended_at IS NULL"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A browser that is signed in."""
+
+    id: UUID
+    person: str
+    way: str
+    """How it was signed in: `link`, `password`, `oidc`."""
+    device: str
+    """What the browser says it is."""
+    opened_at: datetime
+    seen_at: datetime
+    confirmed_at: datetime
+    expires_at: datetime
+
+
+class Sessions:
+    """The table of sessions. Every method raises StoreUnavailable when the database is away."""
+
+    def __init__(self, database: Pool) -> None:
+        self._database = database
+
+    async def open(self, person: str, way: str, device: str = "") -> tuple[str, Session]:
+        """The secret for the cookie, and the session."""
+        secret = fresh()
+        rows = await self._database.fetch(OPEN, digest(secret), person, way, device[:200], LASTING)
+        return secret, Session(*rows[0])
+
+    async def find(self, secret: str) -> Session | None:
+        """The living session with this secret; that it was used is noted, at most once a minute."""
+        mark = digest(secret)
+        row = await self._database.fetchrow(FIND, mark, IDLE)
+        if row is None:
+            return None
+        await self._database.execute(SEEN, mark)
+        return Session(*row)
+
+    async def of(self, person: str) -> list[Session]:
+        """The living ones, the newest first."""
+        return [Session(*row) for row in await self._database.fetch(LIVING, person, IDLE)]
+
+    async def confirm(self, session: UUID) -> None:
+        """The person has just proved to be there."""
+        await self._database.execute(CONFIRM, session)
+
+    async def end(self, person: str, session: UUID) -> bool:
+        """Whether there was such a living session; it is none any more."""
+        return await self._database.fetchval(END, session, person) is not None
+
+    async def end_all(self, person: str) -> None:
+        """Signed out everywhere."""
+        await self._database.execute(END_ALL, person)
