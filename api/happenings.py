@@ -10,6 +10,7 @@ from activities.ports import Recorded
 from api.parts import Parts
 from api.plain import moment
 from domain.messages import Event
+from domain.project.catalog import concept_of
 
 
 class Eyes:
@@ -43,6 +44,8 @@ class Eyes:
             "sealed": sealed,
             "leaf_hash": fact.leaf_hash.hex(),
             "prev_hash": fact.prev_hash.hex(),
+            "concept": None if event is None else concept_of(type(event)),
+            "rule": None if event is None else event.allowed_by,
             "sentence": None if event is None else _sentence(event, self._language, actor, sealed=sealed),
         }
 

@@ -174,6 +174,8 @@ class EventState(Shape):
     sealed: bool
     leaf_hash: str
     prev_hash: str
+    concept: Annotated[str | None, Field(description="What it is about, such as `decision`.")]
+    rule: Annotated[str | None, Field(description="The sentence of docs/governance.md that allowed it.")]
     sentence: str | None
 
 
