@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     """Database connections per process, the appender's own not counted."""
     state_cache: int = Field(default=2000, ge=0)
     """Folded projects kept in memory per process."""
+    past_cache: int = Field(default=5000, ge=0)
+    """Earlier states of projects kept in memory per process, some kilobytes each."""
     sweep_seconds: float = Field(default=3.0, gt=0)
     graceful_seconds: float = Field(default=4.0, gt=0)
     """How long a stopping worker lets running steps finish."""

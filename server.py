@@ -91,7 +91,9 @@ async def _open(settings: Settings, around: Surroundings, waker: TemporalWaker) 
         else:
             step = Step(store, templates, cache=settings.state_cache)
             door = Door(step, store, Wakes(waker))
-            around.parts = Parts(store, step, door, Newest(store), Schema(dsn), waker.reachable)
+            around.parts = Parts(
+                store, step, door, Newest(store), Schema(dsn), waker.reachable, past_cache=settings.past_cache
+            )
             return
 
 

@@ -9,14 +9,14 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api import bulk, commands, events, inbox, projects, service, shapes
+from api import bulk, commands, diff, events, inbox, projects, service, shapes, views
 from api.commands import START, routed
 from api.operation import JSON, KEY, WRITING, Operation, header, path_parameter
 from api.problems import MEDIA_TYPE
 from domain.decider import COMMANDS
 from domain.messages import Command
 
-AREAS = (bulk, inbox, projects, events, service)
+AREAS = (bulk, inbox, projects, views, diff, events, service)
 """Modules that list their routes as OPERATIONS, in the order of the document."""
 REF = "#/components/schemas/{model}"
 TAGS = [

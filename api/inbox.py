@@ -1,6 +1,6 @@
 """What waits for the caller, and what the caller was told."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
@@ -13,17 +13,19 @@ from api import shapes
 from api.asking import idempotency_key, no_query
 from api.language import language_of
 from api.operation import KEY, Operation, path_parameter
-from api.parts import asker, parts
+from api.parts import Parts, asker, parts
+from api.past import PastTime
 from api.plain import moment, plain
 from api.problems import Problem, invalid
-from api.projects import PRIVATE, Parameters
+from api.projects import PRIVATE
+from api.then import waiting_then
 from projections.duties import Waiting, waiting
 from projections.messages import Line, Messages
 
 MOST_ID = 2**63 - 1
 
 
-class InboxParameters(Parameters):
+class InboxParameters(PastTime):
     """How much of the inbox."""
 
     limit: Annotated[int, Field(ge=1, le=200, description="How many duties, and how many messages.")] = 50
@@ -32,18 +34,32 @@ class InboxParameters(Parameters):
 
 
 async def read_inbox(request: Request, asked: Annotated[InboxParameters, Query()]) -> Response:
-    """Duties, overdue first, then by due time; and messages, the newest first."""
-    who, database, now = asker(request).principal, parts(request).store.pool, datetime.now(UTC)
-    messages = Messages(database)
-    duties = await waiting(database, who, now, asked.limit)
-    rows = await messages.of(who, limit=asked.limit + 1, before=_before(asked.cursor), unread=asked.unread)
+    """Duties, overdue first, then by due time; and messages, the newest first; with `as_of` as they were then."""
+    who, behind, language, at = asker(request).principal, parts(request), language_of(request), asked.instant()
+    now = behind.now() if at is None else min(at, behind.now())
+    read = _now if at is None else _then
+    duties, rows, unread = await read(behind, who, now, asked)
     shown = {
         "duties": [_duty(duty, now) for duty in duties],
-        "messages": [_message(row, language_of(request)) for row in rows[: asked.limit]],
-        "unread": await messages.unread(who),
+        "messages": [_message(row, language) for row in rows[: asked.limit]],
+        "unread": unread,
         "next": str(rows[asked.limit - 1].id) if len(rows) > asked.limit else None,
     }
     return Response(orjson.dumps(shown), headers=PRIVATE, media_type="application/json")
+
+
+async def _now(behind: Parts, who: str, now: datetime, asked: InboxParameters) -> tuple[list[Waiting], list[Line], int]:
+    database, messages = behind.store.pool, Messages(behind.store.pool)
+    duties = await waiting(database, who, now, asked.limit)
+    rows = await messages.of(who, limit=asked.limit + 1, before=_before(asked.cursor), unread=asked.unread)
+    return duties, rows, await messages.unread(who)
+
+
+async def _then(behind: Parts, who: str, at: datetime, asked: InboxParameters) -> tuple[list[Waiting], list[Line], int]:
+    messages, before = Messages(behind.store.pool), _before(asked.cursor)
+    duties = await waiting_then(behind, who, at, asked.limit)
+    rows = await messages.of_then(who, at, limit=asked.limit + 1, before=before, unread=asked.unread)
+    return duties, rows, await messages.unread_then(who, at)
 
 
 async def mark_read(request: Request) -> Response:

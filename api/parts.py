@@ -3,16 +3,20 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, cast
 
 from starlette.requests import HTTPConnection
 
 from activities.decide import Step
+from activities.past import Past
 from api.dispatch import Door
 from api.metrics import Metrics
 from api.newest import Newest
 from api.problems import Problem
 from auth.identity import Authenticator, Identity
+from projections.past import Archive
 from store.postgres import PostgresStore
 
 
@@ -35,6 +39,19 @@ class Parts:
     newest: Newest
     schema_is_current: Callable[[], Coroutine[Any, Any, bool]]
     engine_is_reachable: Callable[[], Coroutine[Any, Any, bool]]
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    past_cache: int = 5000
+    """How many earlier states are kept."""
+
+    @cached_property
+    def archive(self) -> Archive:
+        """Looking back over all projects."""
+        return Archive(self.store.pool)
+
+    @cached_property
+    def past(self) -> Past:
+        """Earlier states of projects."""
+        return Past(self.archive, self.past_cache)
 
 
 @dataclass

@@ -51,6 +51,13 @@ KINDS: dict[str, Kind] = {
     "NotFound": Kind(404, "Not found", "不存在", "There is nothing at this address."),
     "NoProject": Kind(404, "No such project", "项目不存在", "There is no project with this id."),
     "NoSuchVersion": Kind(404, "No such version", "版本不存在", "The project had no such version, or not yet."),
+    "NoDecision": Kind(404, "No such decision", "决定不存在", "The project has no such decision, or had none then."),
+    "TooLongAgo": Kind(
+        422,
+        "Too long ago to look at all projects",
+        "时间太久,无法汇总全部项目",
+        "More than 2,000 projects have changed since. Look at single projects as of then, or at a later instant.",
+    ),
     "NoMessage": Kind(404, "No such message", "消息不存在", "The message is not in your inbox."),
     "MethodNotAllowed": Kind(405, "Method not allowed", "方法不允许", "This address does not take this method."),
     "TooLarge": Kind(413, "The body is too large", "请求体过大", "A body has at most 256 KiB."),

@@ -46,11 +46,11 @@ def state(project: Project, reader: str, now: datetime, *, revealed: bool) -> di
         "grants": plain(project.team.grants),
         "solo_exception": {"until": plain(project.team.solo_until), "reason": project.team.solo_reason},
         "charter": plain(project.charter),
-        "agreement": _agreement(project),
+        "agreement": agreement_shown(project),
         "plan": plain(project.plan),
-        "check_ins": _check_ins(project),
+        "check_ins": check_ins_shown(project),
         "changes": [plain(change) for change in project.changes.values()],
-        "decisions": [_decision(project, d, reader, now) for d in project.decisions.values()],
+        "decisions": [decision_shown(project, d, reader, now) for d in project.decisions.values()],
         "retrospective": _retrospective(project, reader, revealed=revealed),
         "clocks": {ref: plain(clock) for ref, clock in project.clocks.items()},
         "_actions": actions(project, reader),
@@ -78,7 +78,8 @@ def _people(project: Project) -> dict[str, list[str]]:
     return {role.value: list(project.team.holders(role)) for role in Role if role is not Role.SYSTEM}
 
 
-def _agreement(project: Project) -> dict[str, Any]:
+def agreement_shown(project: Project) -> dict[str, Any]:
+    """The agreement in force, the proposal on the table, and how far the KPIs are attained."""
     agreement = project.agreement
     total, covered = score(agreement.measured_kpis(), project.rules.agreement.cap_bp)
     return {
@@ -110,7 +111,8 @@ def _kpis(agreement: Agreement) -> list[dict[str, Any]]:
     return listed
 
 
-def _check_ins(project: Project) -> dict[str, Any]:
+def check_ins_shown(project: Project) -> dict[str, Any]:
+    """The series of check-ins."""
     current = project.check_ins.current
     return {
         "current": current.id if current else None,
@@ -119,7 +121,8 @@ def _check_ins(project: Project) -> dict[str, Any]:
     }
 
 
-def _decision(project: Project, decision: Decision, reader: str, now: datetime) -> dict[str, Any]:
+def decision_shown(project: Project, decision: Decision, reader: str, now: datetime) -> dict[str, Any]:
+    """One decision of the project as the reader sees it."""
     team = project.team
     order = current_order(decision, team) if decision.is_open else None
     awaited = voters_awaited(project, decision) if decision.is_open else ()

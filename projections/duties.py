@@ -1,7 +1,9 @@
 """The inbox: what waits for a person, over all projects."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from projections.database import Database
 
@@ -11,6 +13,11 @@ WAITING = """
     WHERE d.person = $1
     ORDER BY d.due_at IS NOT NULL AND d.due_at <= $2 DESC, d.due_at NULLS LAST, d.since, d.project_id, d.kind, d.ref
     LIMIT $3
+"""
+STANDING = """
+    SELECT d.project_id, p.code, p.title, d.kind, d.ref, d.title, d.since, d.due_at, p.held
+    FROM tandem.duty d JOIN tandem.project p ON p.id = d.project_id
+    WHERE d.person = $1 AND p.changed_at <= $2
 """
 
 
@@ -33,6 +40,22 @@ class Waiting:
 async def waiting(database: Database, person: str, now: datetime, limit: int = 200) -> list[Waiting]:
     """What waits for the person: overdue first, then by due time, then what has no due time, the oldest first."""
     return [Waiting(*row) for row in await database.fetch(WAITING, person, now, limit)]
+
+
+async def standing(database: Database, person: str, since: datetime) -> list[Waiting]:
+    """What waits for the person in projects where nothing has happened since an instant, in no order."""
+    return [Waiting(*row) for row in await database.fetch(STANDING, person, since)]
+
+
+def in_order(waiting: Iterable[Waiting], now: datetime) -> list[Waiting]:
+    """In the order of `waiting`."""
+    return sorted(waiting, key=lambda one: _rank(one, now))
+
+
+def _rank(one: Waiting, now: datetime) -> tuple[Any, ...]:
+    late = one.due_at is not None and one.due_at <= now
+    last = one.due_at is None
+    return not late, last, one.due_at or one.since, one.since, one.project_id, one.kind, one.ref
 
 
 async def of_project(database: Database, project_id: str) -> list[tuple[str, str, str, datetime | None]]:

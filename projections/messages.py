@@ -17,6 +17,17 @@ LIST = """
     WHERE recipient = $1 AND ($2::bigint IS NULL OR id < $2) AND (NOT $3 OR read_at IS NULL)
     ORDER BY id DESC LIMIT $4
 """
+LIST_AT = """
+    SELECT id, at, CASE WHEN read_at <= $5 THEN read_at END, project_id, kind, text_en, text_zh, code, ref, due_at,
+           event_id
+    FROM tandem.message
+    WHERE recipient = $1 AND at <= $5 AND ($2::bigint IS NULL OR id < $2)
+      AND (NOT $3 OR read_at IS NULL OR read_at > $5)
+    ORDER BY id DESC LIMIT $4
+"""
+UNREAD_AT = """
+    SELECT count(*) FROM tandem.message WHERE recipient = $1 AND at <= $2 AND (read_at IS NULL OR read_at > $2)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,16 @@ class Messages:
         """How many the person has not read."""
         sql = "SELECT count(*) FROM tandem.message WHERE recipient = $1 AND read_at IS NULL"
         return int(await self._database.fetchval(sql, person))
+
+    async def of_then(
+        self, person: str, at: datetime, *, limit: int = 50, before: int | None = None, unread: bool = False
+    ) -> list[Line]:
+        """The same as `of`, at an instant: lines that were there by then, and read or not as they were then."""
+        return [Line(*row) for row in await self._database.fetch(LIST_AT, person, before, unread, limit, at)]
+
+    async def unread_then(self, person: str, at: datetime) -> int:
+        """How many the person had not read at an instant."""
+        return int(await self._database.fetchval(UNREAD_AT, person, at))
 
     async def mark_read(self, person: str, message: int) -> bool:
         """Note that the person has read it, the first time counts; False where it is not theirs."""

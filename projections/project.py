@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from activities.folding import Folded, stream_of
 from activities.ports import Page
+from domain.project.passing import next_due
+from domain.values import Role
 from projections.database import Database
 from store.batch import page_document
 
@@ -75,6 +78,34 @@ async def listed(
     found = [ProjectRow(*row) for row in await database.fetch(LIST, at, last, stage, person, limit + 1)]
     rows = found[:limit]
     return rows, Cursor(rows[-1].changed_at, rows[-1].id) if rows and len(found) > limit else None
+
+
+async def several(database: Database, ids: Sequence[str]) -> dict[str, ProjectRow]:
+    """The projects with these ids, as far as they exist."""
+    sql = f"SELECT {COLUMNS} FROM tandem.project p WHERE p.id = ANY ($1)"  # noqa: S608
+    return {row[0]: ProjectRow(*row) for row in await database.fetch(sql, ids)}
+
+
+def row_of(folded: Folded) -> ProjectRow:
+    """The row of a project in an earlier state, as the page of that version had it. The project exists."""
+    project = folded.project
+    assert project.started_at is not None
+    assert project.changed_at is not None
+    return ProjectRow(
+        id=project.id,
+        stream=stream_of(project.id),
+        code=project.code,
+        title=project.title,
+        stage=project.stage.value,
+        held=project.held,
+        ended=project.ended,
+        next_due=next_due(project),
+        version=project.version,
+        position=folded.position,
+        people={role.value: held for role in Role if (held := project.team.holders(role))},
+        started_at=project.started_at,
+        changed_at=project.changed_at,
+    )
 
 
 async def roles(database: Database, project_id: str, person: str) -> list[str]:

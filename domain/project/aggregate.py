@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from types import MappingProxyType
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -94,6 +94,13 @@ class Project:
         """The day of the latest fact, by the project's own clock on the wall."""
         assert self.changed_at is not None
         return self.changed_at.astimezone(ZoneInfo(self.rules.calendar.timezone)).date()
+
+    def since(self, day: date, at: datetime) -> datetime:
+        """Since when something of this day, recorded at `at`, is true: the day's end, never before the project."""
+        assert self.started_at is not None
+        zone = ZoneInfo(self.rules.calendar.timezone)
+        end = datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
+        return min(at, max(self.started_at, end))
 
     def but(self, **changes: Any) -> Project:
         """This project with some fields changed."""

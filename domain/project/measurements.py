@@ -58,6 +58,9 @@ class KpiMeasured(Event):
         after = project.but(agreement=agreement)
         return after.with_clock(f"kpi/{self.kpi}", self.clock) if self.clock else after
 
+    def effective(self, project: Project, at: datetime) -> datetime:
+        return project.since(self.effective_on, at)
+
 
 class KpiClocksStarted(Event):
     """From now on time notices KPIs that nobody measures."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from domain.messages import Command, Event, Happened
@@ -34,6 +35,9 @@ class MilestoneReached(Event):
     def apply(self, project: Project, happened: Happened) -> Project:
         reached = {**project.plan.reached, self.milestone: self.reached_on}
         return project.but(plan=replace(project.plan, reached=reached))
+
+    def effective(self, project: Project, at: datetime) -> datetime:
+        return project.since(self.reached_on, at)
 
     def tells(self, project: Project) -> Iterable[Notice]:
         for person in dict.fromkeys(p for r in (Role.SPONSOR, Role.PMO) for p in project.team.holders(r)):
