@@ -62,6 +62,12 @@ ZH = {
     "co-signer added": "加签",
     "co-signer removed": "减签",
     "slot transferred": "转办",
+    # why somebody's data is erased or held
+    "asked by the person": "本人请求",
+    "purpose ended": "目的已完成",
+    "ordered by an authority": "主管机关要求",
+    "dispute": "争议",
+    "audit": "审计",
 }
 KEPT_IN_CAPITALS = {"KPI", "PMO"}
 

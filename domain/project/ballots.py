@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from domain.messages import Command, Event, Happened
 from domain.notice import Notice
@@ -27,7 +27,7 @@ from domain.project.questions import InfoRequested, next_question
 from domain.project.resolution import find_open, settle
 from domain.refusals import Refused, broken, not_allowed, not_found, stale, wrong_state
 from domain.template import Slot
-from domain.values import BUSINESS_ROLES, Hash, Revision, Role, Slug, Text
+from domain.values import BUSINESS_ROLES, Hash, Personal, Revision, Role, Slug, Text
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -79,7 +79,7 @@ class VoterRecused(Event):
     zh = "{actor} 回避 {decision}:{reason}"
     decision: str
     person: str
-    reason: str
+    reason: Annotated[str, Personal("person")]
 
     def apply(self, project: Project, happened: Happened) -> Project:
         decision = project.decisions[self.decision]
@@ -108,7 +108,7 @@ class Vote(Command):
     revision: Revision
     content_hash: Hash
     slot: Slug | None = None
-    reason: Text | None = None
+    reason: Annotated[Text | None, Personal("actor")] = None
 
     def decide(self, story: Story) -> None:
         decision = find_open(story, self.decision)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from domain.messages import EVENTS, Event
+from domain.keeping import archive, person
 from domain.project import (
     aggregate,
     agreement,
@@ -70,6 +71,8 @@ CONCEPTS = (
     deadlines,
     passing,
     aggregate,
+    person,
+    archive,
 )
 
 _ABOUT: dict[str, str] = {m.__name__: getattr(m, "CONCEPT", m.__name__.rpartition(".")[2]) for m in CONCEPTS}

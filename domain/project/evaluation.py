@@ -15,7 +15,7 @@ from domain.messages import Command, Event, Happened
 from domain.notice import Notice
 from domain.project.lessons import Lesson
 from domain.refusals import wrong_state
-from domain.values import Role, Stage, Text, Value
+from domain.values import Personal, Role, Stage, Text, Value
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -79,7 +79,7 @@ class EvaluationSubmitted(Event):
     zh = "{actor} 提交了 {side} 一方的评价"
     side: Side
     scores: Scores | None
-    comment: str
+    comment: Annotated[str, Personal("actor")]
 
     def apply(self, project: Project, happened: Happened) -> Project:
         new = Evaluation(self.side, happened.by, self.scores, self.comment)
@@ -98,6 +98,9 @@ class EvaluationMissing(EvaluationSubmitted):
     allowed_by = "Z1"
     en = "{actor} recorded that the {side} side did not evaluate: {comment}"
     zh = "{actor} 记录 {side} 一方未提交评价:{comment}"
+    comment: Annotated[str, Personal("absent")]
+    absent: tuple[str, ...] = ()
+    """Who held the side that did not evaluate."""
 
     def seals(self, project: Project, reader: str) -> bool:
         return False
@@ -134,7 +137,7 @@ class EvaluationReconciled(Event):
     allowed_by = "Z1"
     en = "{actor} recorded how the evaluations were reconciled: {outcome}"
     zh = "{actor} 记录了评价差异的处理:{outcome}"
-    outcome: str
+    outcome: Annotated[str, Personal("actor")]
 
     def apply(self, project: Project, happened: Happened) -> Project:
         return project.but(retrospective=replace(project.retrospective, reconciled=True))
@@ -158,7 +161,7 @@ class SubmitEvaluation(Command):
         "comment": "Good work, late supplier",
     }
     scores: Scores
-    comment: Text
+    comment: Annotated[Text, Personal("actor")]
 
     def decide(self, story: Story) -> None:
         side = _side_of(story)
@@ -177,7 +180,7 @@ class RecordMissingEvaluation(Command):
     stages = frozenset({Stage.RETROSPECTIVE})
     example = {"side": "PRODUCT_MANAGER", "reason": "Left the company"}
     side: Side
-    reason: Text
+    reason: Annotated[Text, Personal("actor")]
 
     def decide(self, story: Story) -> None:
         if self.side in story.project.retrospective.evaluations:
@@ -187,7 +190,8 @@ class RecordMissingEvaluation(Command):
                 rule="Z1",
                 next_step="Nothing is to be done.",
             )
-        story.record(EvaluationMissing(side=self.side, scores=None, comment=self.reason))
+        absent = story.project.team.holders(Role(self.side))
+        story.record(EvaluationMissing(side=self.side, scores=None, comment=self.reason, absent=absent))
         _reveal(story)
 
 
@@ -204,7 +208,7 @@ class ReconcileEvaluation(Command):
     roles = frozenset({Role.PMO, Role.PRODUCT_MANAGER})
     stages = frozenset({Stage.RETROSPECTIVE})
     example = {"outcome": "We agree that risks were seen too late"}
-    outcome: Text
+    outcome: Annotated[Text, Personal("actor")]
 
     def decide(self, story: Story) -> None:
         retro = story.project.retrospective

@@ -6,7 +6,7 @@ Source: docs/governance.md, R3 to R6, DR6.
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from domain.messages import Command
 from domain.project.resolution import settle_all
@@ -22,7 +22,7 @@ from domain.project.team import (
     check_two_sides,
 )
 from domain.refusals import broken, not_allowed, not_found, wrong_state
-from domain.values import DECIDING_ROLES, Line, Person, Role
+from domain.values import DECIDING_ROLES, Line, Person, Personal, Role
 
 if TYPE_CHECKING:
     from domain.story import Story
@@ -36,7 +36,7 @@ class AssignRole(Command):
     example = {"person": "chen.yu", "role": "MEMBER", "reason": "Joins as test lead"}
     person: Person
     role: ProjectRole
-    reason: Line
+    reason: Annotated[Line, Personal("person")]
 
     def decide(self, story: Story) -> None:
         team, role = story.project.team, Role(self.role)
@@ -106,7 +106,7 @@ class EndRole(Command):
     example = {"person": "chen.yu", "role": "MEMBER", "reason": "Moves to another project"}
     person: Person
     role: ProjectRole
-    reason: Line
+    reason: Annotated[Line, Personal("person")]
 
     def decide(self, story: Story) -> None:
         role, team = Role(self.role), story.project.team

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from domain.messages import Command, Event, Happened
 from domain.notice import Notice
@@ -19,7 +19,7 @@ from domain.project.decision_events import voters_awaited
 from domain.project.resolution import find_open, settle
 from domain.refusals import broken, not_allowed, not_found, wrong_state
 from domain.template import Origin, Slot
-from domain.values import BUSINESS_ROLES, Line, Person, Role, Slug
+from domain.values import BUSINESS_ROLES, Line, Person, Personal, Role, Slug
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -38,7 +38,7 @@ class SlotsChanged(Event):
     decision: str
     change: Literal["co-signer added", "co-signer removed", "slot transferred"]
     person: str
-    reason: str
+    reason: Annotated[str, Personal("actor", "person")]
     slots: tuple[Slot, ...]
 
     def apply(self, project: Project, happened: Happened) -> Project:
@@ -63,7 +63,7 @@ class AddCoSigner(Command):
     decision: Slug
     person: Person
     place: Literal["BEFORE", "PARALLEL", "AFTER"]
-    reason: Line
+    reason: Annotated[Line, Personal("actor", "person")]
 
     def decide(self, story: Story) -> None:
         decision = find_open(story, self.decision)
@@ -121,7 +121,7 @@ class RemoveCoSigner(Command):
     example = {"decision": "D-1", "slot": "co-signer-1", "reason": "Not needed after all"}
     decision: Slug
     slot: Slug
-    reason: Line
+    reason: Annotated[Line, Personal("actor")]
 
     def decide(self, story: Story) -> None:
         decision = find_open(story, self.decision)
@@ -155,7 +155,7 @@ class TransferSlot(Command):
     decision: Slug
     slot: Slug
     to: Person
-    reason: Line
+    reason: Annotated[Line, Personal("actor", "to")]
 
     def decide(self, story: Story) -> None:
         decision, team = find_open(story, self.decision), story.project.team

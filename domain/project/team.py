@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from domain.messages import Event, Happened
 from domain.notice import Notice
 from domain.refusals import broken
-from domain.values import DECIDING_ROLES, Role
+from domain.values import DECIDING_ROLES, Personal, Role
 from domain.words import word
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ class RoleAssigned(Event):
     grant: str
     person: str
     role: Role
-    reason: str
+    reason: Annotated[str, Personal("person")]
     confirmed: bool
 
     def apply(self, project: Project, happened: Happened) -> Project:
@@ -223,7 +223,7 @@ class RoleEnded(Event):
     zh = "{actor} 结束了 {person} 的{role}角色:{reason}"
     person: str
     role: Role
-    reason: str
+    reason: Annotated[str, Personal("person")]
 
     def apply(self, project: Project, happened: Happened) -> Project:
         return project.but(team=project.team.without(self.person, self.role, happened.at))
