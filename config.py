@@ -39,11 +39,37 @@ class Settings(BaseSettings):
     sweep_seconds: float = Field(default=3.0, gt=0)
     graceful_seconds: float = Field(default=4.0, gt=0)
     """How long a stopping worker lets running steps finish."""
+    webhook_seconds: float = Field(default=15.0, gt=0, le=60)
+    """How long an endpoint may take to answer."""
+    webhook_private_addresses: bool = False
+    """Whether webhooks may lead to addresses of our own network, and to plain http."""
+    webhook_key: SecretStr | None = None
+    """What the secrets of webhooks are sealed with in the database; the same for server and worker."""
+    vault_url: SecretStr | None = None
+    """Where the keys of persons are; falls back to `database_url`. A database of its own has its own backups."""
+    vault_key: SecretStr | None = None
+    """The master key: 32 bytes in base64. Without it no command with a personal text is accepted."""
+    vault_key_file: Path | None = None
+    """A file with the master key, instead of `vault_key`."""
+    archive_folder: Path | None = None
+    """Where `tandem archive` keeps the packs of ended projects."""
+    archive_after_days: int = Field(default=1095, ge=1, le=36500)
+    """How long after its end a project may be archived, where `tandem archive` is told nothing else."""
     build_id: str | None = None
     """With a build id the worker takes part in Temporal worker versioning (pinned)."""
     templates: Path = Path(__file__).parent / "domain" / "templates"
     instance: str = ""
     """Name of this installation, shown in /version: a launcher checks that what answers is its own."""
+
+    @property
+    def vault_dsn(self) -> str:
+        """The vault's database."""
+        return (self.vault_url or self.database_url).get_secret_value()
+
+    @property
+    def webhook_secret_key(self) -> str | None:
+        """The key itself; None where none is set."""
+        return self.webhook_key.get_secret_value() if self.webhook_key else None
 
 
 def load_templates(folder: Path) -> dict[str, Policy]:

@@ -13,19 +13,27 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.cloud import Cloud
 from activities.decide import Step
 from activities.engine import Engine, register_search_attributes
 from activities.follow import ProjectSteps
+from activities.herald import Herald, WebhookEngine
 from activities.notify import NotifySteps
 from activities.ports import StoreUnavailable
 from activities.sweep import Sweep
+from activities.webhooks import WebhookSteps
 from config import Settings, configure_logging, load_templates
 from notifications.inbox import Inbox
+from notifications.webhook import WebhookSender
 from projections.deliveries import Deliveries
 from projections.messages import Messages
+from store.feeds import log_id
+from store.lockbox import Lockbox
+from store.owed import Owed
 from store.postgres import PostgresStore
 from workflows.notification import NotificationWorkflow
 from workflows.project import ProjectWorkflow
+from workflows.webhook import WebhookWorkflow
 
 log = logging.getLogger("tandem.worker")
 REGISTER_SECONDS = 5.0
@@ -79,10 +87,11 @@ def build(settings: Settings, client: Client, store: PostgresStore, step: Step) 
     engine = Engine(client, settings.task_queue)
     projects = ProjectSteps(store, step)
     notices = NotifySteps({"inbox": Inbox(Messages(store.pool))}, Deliveries(store.pool), engine)
+    webhooks = _webhooks(settings, store, step)
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[ProjectWorkflow, NotificationWorkflow],
+        workflows=[ProjectWorkflow, NotificationWorkflow, WebhookWorkflow],
         activities=[
             projects.follow,
             projects.act,
@@ -91,6 +100,7 @@ def build(settings: Settings, client: Client, store: PostgresStore, step: Step) 
             notices.send_notices,
             notices.deliver,
             notices.give_up,
+            webhooks.deliver_events,
         ],
         workflow_runner=sandbox(),
         max_cached_workflows=1000,
@@ -102,6 +112,12 @@ def build(settings: Settings, client: Client, store: PostgresStore, step: Step) 
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_seconds),
         deployment_config=_deployment(settings),
     )
+
+
+def _webhooks(settings: Settings, store: PostgresStore, step: Step) -> WebhookSteps:
+    sender = WebhookSender(seconds=settings.webhook_seconds, private=settings.webhook_private_addresses)
+    owed = Owed(store.pool, Lockbox(settings.webhook_secret_key))
+    return WebhookSteps(owed, sender, Cloud(step.states, lambda: log_id(store.pool)))
 
 
 def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
@@ -122,10 +138,12 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         store = await open_store(settings)
         stack.push_async_callback(store.close)
         sweep = Sweep(store, Engine(client, settings.task_queue), settings.sweep_seconds)
+        herald = Herald(store, Owed(store.pool, Lockbox()), WebhookEngine(client, settings.task_queue))
         step = Step(store, load_templates(settings.templates), cache=settings.state_cache)
         async with build(settings, client, store, step):
             log.info("working on %s", settings.task_queue)
-            beside = [asyncio.create_task(sweep.run()), asyncio.create_task(keep_registered(client))]
+            jobs = (sweep.run(), herald.run(), keep_registered(client))
+            beside = [asyncio.create_task(job) for job in jobs]
             await stop.wait()
             for task in beside:
                 task.cancel()

@@ -177,6 +177,8 @@ class World:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """With a worker running."""
-        settings = Settings(mode="development", task_queue=self.queue)
+        settings = Settings(
+            mode="development", task_queue=self.queue, webhook_private_addresses=True, webhook_seconds=1
+        )
         async with build(settings, self.client, self.store, self._step()):
             yield
