@@ -11,13 +11,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
 from activities.decide import Contended
 from activities.ports import StoreUnavailable, StreamRewound
 from api.commands import count_refusal
 from api.contract import TAGS, add_routes, document
 from api.edge import Edge
+from api.lookup import Commands
 from api.parts import Surroundings
 from api.problems import Problem, problem_answer, refusal_answer
 from domain.refusals import Refused
@@ -48,6 +49,7 @@ def build(around: Surroundings, lifespan: Lifespan | None = None) -> FastAPI:
     )
     app.state.surroundings = around
     add_routes(app)
+    app.router.routes.insert(0, Commands(route for route in app.routes if isinstance(route, Route)))
     # FastAPI documents this assignment as the way to a document of one's own; the type checker sees a method.
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
     return app

@@ -6,10 +6,10 @@ Pure ASGI, because it is on the way of every command.
 import logging
 import re
 import time
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,6 +29,8 @@ PROTECTION = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 STRICT_CONTENT = "default-src 'none'; frame-ancestors 'none'"
+_PROTECTION = [(name.lower().encode(), value.encode()) for name, value in PROTECTION.items()]
+_OURS = {b"x-request-id", *(name for name, _ in _PROTECTION)}
 
 
 class Edge:
@@ -83,12 +85,15 @@ class _Answering:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-Id"] = self.request_id
-            headers.setdefault("Content-Security-Policy", STRICT_CONTENT)
-            for name, value in PROTECTION.items():
-                headers[name] = value
+            message["headers"] = self._headers(message.get("headers", ()))
         await self._send(message)
+
+    def _headers(self, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Written as bytes at once: these go with every answer."""
+        headers = [pair for pair in given if pair[0] not in _OURS]
+        if not any(name == b"content-security-policy" for name, _ in headers):
+            headers.append((b"content-security-policy", STRICT_CONTENT.encode()))
+        return [*headers, (b"x-request-id", self.request_id.encode()), *_PROTECTION]
 
 
 def _template(scope: Scope) -> str:
