@@ -18,6 +18,7 @@ FIGURES = {
     "settling": "settling",
     "appending": "appending",
     "warm-state": "warm_state",
+    "time-travel": "time_travel",
     "folding": "folding",
     "deciding": "deciding",
     "history": "history",

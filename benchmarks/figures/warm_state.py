@@ -25,8 +25,8 @@ async def measure(site: Site, rounds: Rounds) -> Sequence[Figure]:
     store = await PostgresStore.open(server.dsn(APPLICATION, "states"))
     try:
         step = Step(store, {})
-        long = await _stored(store, rounds.of(LONG))
-        short = await _stored(store, SHORT)
+        long = await stored(store, rounds.of(LONG))
+        short = await stored(store, SHORT)
         calls = rounds.of(400)
         pairs = await interleaved(
             rounds.count, lambda: _current(step, long, calls), lambda: _current(step, short, calls)
@@ -45,7 +45,7 @@ async def _current(step: Step, project_id: str, calls: int) -> float:
     return 1000 * (time.perf_counter() - began) / calls
 
 
-async def _stored(store: PostgresStore, events: int) -> str:
+async def stored(store: PostgresStore, events: int) -> str:
     """The id of a stored project with exactly so many events."""
     player = await long_life(events)
     appends = player.memory.appends
