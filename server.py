@@ -18,6 +18,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.decide import Step
 from activities.ports import StoreUnavailable
+from activities.vault import Vault
 from api.app import build
 from api.dispatch import Door
 from api.newest import Newest
@@ -27,8 +28,10 @@ from api.wakes import Wakes
 from auth.development import DevelopmentAuthenticator
 from auth.identity import Authenticator, NobodyKnown
 from config import Settings, configure_logging, load_templates
+from projections.people import keep_erased
 from store.migrate import MigrationRefused, status
 from store.postgres import PostgresStore
+from store.vault import PostgresVault, load_master
 
 log = logging.getLogger("tandem.server")
 
@@ -42,6 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         waker = TemporalWaker(lambda: connect(wanted), wanted.task_queue)
         opening = asyncio.create_task(_open(wanted, around, waker), name="opening")
+        minding = asyncio.create_task(_mind(around, opening), name="minding")
         await asyncio.wait([opening], timeout=2)
         if opening.done():
             opening.result()
@@ -49,9 +53,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             yield
         finally:
             around.closing.set()
-            opening.cancel()
-            with suppress(asyncio.CancelledError):
-                await opening
+            for task in (minding, opening):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             if around.parts is not None:
                 await _close(around.parts)
 
@@ -80,21 +85,44 @@ def package_version() -> str:
 
 
 async def _open(settings: Settings, around: Surroundings, waker: TemporalWaker) -> None:
-    """Fill in the parts, waiting for the database as long as it takes. Raises ValueError for a bad template."""
+    """Fill in the parts, waiting for the database as long as it takes. Raises ValueError for a bad template,
+    WrongMasterKey for a bad key.
+    """
     dsn, templates = settings.database_url.get_secret_value(), load_templates(settings.templates)
+    master = load_master(settings.vault_key, settings.vault_key_file)
+    keys: PostgresVault | None = None
     while True:
         try:
+            keys = keys or await PostgresVault.open(settings.vault_dsn, master)
             store = await PostgresStore.open(dsn, pool_size=settings.pool_size)
         except (StoreUnavailable, OSError, asyncpg.PostgresError) as outage:
             log.warning("waiting for PostgreSQL: %s", str(outage)[:200])
             await asyncio.sleep(0.5)
         else:
+            vault = Vault(keys)
             step = Step(store, templates, cache=settings.state_cache)
             door = Door(step, store, Wakes(waker))
             around.parts = Parts(
-                store, step, door, Newest(store), Schema(dsn), waker.reachable, past_cache=settings.past_cache
+                store,
+                step,
+                door,
+                Newest(store),
+                Schema(dsn),
+                waker.reachable,
+                past_cache=settings.past_cache,
+                private_addresses=settings.webhook_private_addresses,
+                webhook_key=settings.webhook_secret_key,
+                vault=vault,
+                keys=keys,
             )
             return
+
+
+async def _mind(around: Surroundings, opening: asyncio.Task[None]) -> None:
+    """Once the database was reached: forget keys of whom others erase, and see that nobody's comes back."""
+    await asyncio.wait([opening])
+    if (parts := around.parts) is not None and parts.keys is not None:
+        await asyncio.gather(parts.keys.listen(parts.vault.forget), keep_erased(parts.store.pool, parts.keys))
 
 
 class Schema:
@@ -117,6 +145,8 @@ async def _close(parts: Parts) -> None:
     await parts.newest.close()
     await parts.door.wakes.close()
     await parts.store.close()
+    if parts.keys is not None:
+        parts.keys.close()
 
 
 class Server(uvicorn.Server):

@@ -13,8 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
+from activities.archived import StreamArchived
 from activities.decide import Contended
 from activities.ports import StoreUnavailable, StreamRewound
+from activities.vault import VaultLocked
 from api.commands import count_refusal
 from api.contract import TAGS, add_routes, document
 from api.edge import Edge
@@ -78,6 +80,15 @@ async def _rewound(request: Request, rewound: StreamRewound) -> Response:
     return problem_answer(request, Problem("StreamRewound"))
 
 
+async def _locked(request: Request, locked: VaultLocked) -> Response:
+    log.error("the vault is locked: %s", locked)
+    return problem_answer(request, Problem("VaultLocked"))
+
+
+async def _archived(request: Request, archived: StreamArchived) -> Response:
+    return problem_answer(request, Problem("ProjectArchived", str(archived)))
+
+
 async def _unreadable(request: Request, unreadable: RequestValidationError) -> Response:
     errors = [
         {"pointer": "/" + "/".join(str(part) for part in error["loc"]), "code": error["type"], "message": error["msg"]}
@@ -106,6 +117,8 @@ ANSWERS: dict[Any, Callable[[Any, Any], Coroutine[Any, Any, Response]]] = {
     StoreUnavailable: _away,
     Contended: _contended,
     StreamRewound: _rewound,
+    VaultLocked: _locked,
+    StreamArchived: _archived,
     RequestValidationError: _unreadable,
     HTTPException: _http,
 }

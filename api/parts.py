@@ -4,20 +4,28 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, cast
 
 from starlette.requests import HTTPConnection
 
+from activities.cloud import Cloud
 from activities.decide import Step
+from activities.keeping import Erasing, Keeping
 from activities.past import Past
+from activities.vault import NoKeys, Vault
 from api.dispatch import Door
 from api.metrics import Metrics
 from api.newest import Newest
 from api.problems import Problem
 from auth.identity import Authenticator, Identity
 from projections.past import Archive
+from projections.people import is_officer
+from store.feeds import Consumers, log_id
+from store.lockbox import Lockbox
 from store.postgres import PostgresStore
+from store.vault import PostgresVault
+from store.webhooks import Webhooks
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,30 @@ class Parts:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     past_cache: int = 5000
     """How many earlier states are kept."""
+    vault: Vault = field(default_factory=lambda: Vault(NoKeys()))
+    """Seals and opens what speaks of people."""
+    keys: PostgresVault | None = None
+    """Where the keys of persons are; None: in the store's own database, and locked."""
+
+    private_addresses: bool = False
+    """Whether webhooks may lead into our own network."""
+    webhook_key: str | None = None
+    """What their secrets are sealed with."""
+
+    @cached_property
+    def cloud(self) -> Cloud:
+        """Events as programs outside get them."""
+        return Cloud(self.step.states, lambda: log_id(self.store.pool))
+
+    @cached_property
+    def consumers(self) -> Consumers:
+        """Programs that ask for events."""
+        return Consumers(self.store.pool)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """Endpoints that are sent events."""
+        return Webhooks(self.store.pool, Lockbox(self.webhook_key))
 
     @cached_property
     def archive(self) -> Archive:
@@ -52,6 +84,12 @@ class Parts:
     def past(self) -> Past:
         """Earlier states of projects."""
         return Past(self.archive, self.past_cache)
+
+    @cached_property
+    def people(self) -> Erasing:
+        """What is kept of people, and erasing it."""
+        keys = self.keys or PostgresVault("", self.store.pool, None)
+        return Erasing(Keeping(self.store, now=self.now), keys, self.vault, partial(is_officer, self.store.pool))
 
 
 @dataclass

@@ -59,6 +59,41 @@ KINDS: dict[str, Kind] = {
         "More than 2,000 projects have changed since. Look at single projects as of then, or at a later instant.",
     ),
     "NoMessage": Kind(404, "No such message", "消息不存在", "The message is not in your inbox."),
+    "NoEvent": Kind(404, "No such event", "事件不存在", "There is no event with this id."),
+    "NoConsumer": Kind(404, "No such consumer", "消费者不存在", "You have no consumer of this name."),
+    "NoWebhook": Kind(404, "No such webhook", "回调不存在", "You have no webhook with this id."),
+    "NoDelivery": Kind(404, "No such delivery", "投递记录不存在", "The webhook's log has no such attempt, or no more."),
+    "LeaseHeld": Kind(
+        409, "Somebody else is reading", "他人正在读取", "Events are given to one reader at a time. Try again later."
+    ),
+    "LeaseLost": Kind(
+        409,
+        "The lease is another's by now",
+        "租约已失效",
+        "Another reader has taken over, or the consumer was reset. Forget this batch and ask for the next one.",
+    ),
+    "StaleAck": Kind(409, "Acknowledged before", "已确认过", "The checkpoint is further on. A reset sets it back."),
+    "WebhookDisabled": Kind(
+        409, "The webhook is disabled", "回调已停用", "Nothing is sent to it. Enable it first: PATCH {enabled: true}."
+    ),
+    "TooManyFeeds": Kind(
+        409,
+        "Too many of them",
+        "数量已达上限",
+        "One principal may have 50 consumers and 50 webhooks. Delete one first.",
+    ),
+    "ScopeMissing": Kind(
+        403, "This credential is not good for that", "凭证权限不足", "Use a credential with the scope that is needed."
+    ),
+    "AddressRefused": Kind(
+        422,
+        "Nothing is sent to this address",
+        "地址不被允许",
+        "Webhooks lead to https addresses in the public internet, unless an operator allows private ones.",
+    ),
+    "KeyReused": Kind(
+        422, "The key was used for something else", "幂等键已被占用", "Send another Idempotency-Key, or the same body."
+    ),
     "MethodNotAllowed": Kind(405, "Method not allowed", "方法不允许", "This address does not take this method."),
     "TooLarge": Kind(413, "The body is too large", "请求体过大", "A body has at most 256 KiB."),
     "UnsupportedMediaType": Kind(
@@ -83,6 +118,20 @@ KINDS: dict[str, Kind] = {
         "并发过高",
         "Nothing was written. Send the same command again.",
         RETRY,
+    ),
+    "ProjectArchived": Kind(
+        409,
+        "The project is archived",
+        "项目已归档",
+        "What its events hold is in a pack. An operator can bring it back: `tandem archive restore`.",
+    ),
+    "VaultLocked": Kind(
+        503,
+        "The vault is locked",
+        "保险库未解锁",
+        "This installation has no key for texts that speak of people, so it takes none. An operator must set "
+        "TANDEM_VAULT_KEY_FILE. Nothing was written.",
+        {"Retry-After": "60"},
     ),
     "StreamRewound": Kind(
         503,

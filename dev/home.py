@@ -2,8 +2,10 @@
 
 import json
 import os
+import secrets
+from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -76,6 +78,15 @@ class Home:
     def trace(self, name: str) -> Path:
         """Where the process id of this program is kept."""
         return self.folder / "run" / f"{name}.trace"
+
+    def secret(self, name: str) -> Path:
+        """A file with 32 random bytes in base64, made at the first call and closed to other people."""
+        path = self.folder / f"{name}.key"
+        with suppress(FileExistsError):
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(b64encode(secrets.token_bytes(32)) + b"\n")
+        return path
 
     @property
     def _note(self) -> Path:

@@ -226,6 +226,8 @@ class Launcher:
             "TANDEM_TEMPORAL_ADDRESS": self.temporal.address,
             "TANDEM_TEMPORAL_NAMESPACE": self.temporal.namespace,
             "TANDEM_TASK_QUEUE": QUEUE,
+            "TANDEM_VAULT_KEY_FILE": str(self.home.secret("vault")),
+            "TANDEM_ARCHIVE_FOLDER": str(self.home.folder / "archive"),
             "TANDEM_HOST": "127.0.0.1",
             "TANDEM_INSTANCE": self.instance,
             "TANDEM_GRACEFUL_SECONDS": str(STOP_WORKER - 0.4),

@@ -1,8 +1,17 @@
 """What is known of people over all projects: who is a PMO officer, who was erased."""
 
+import asyncio
+import logging
 from datetime import datetime
+from typing import Protocol
 
+import asyncpg
+
+from activities.ports import StoreUnavailable
 from projections.database import Database
+
+log = logging.getLogger("tandem.people")
+SECONDS = 60.0
 
 # The streams of persons lie together in the index: `.` follows on `-`.
 ERASED = """
@@ -21,3 +30,29 @@ async def is_officer(database: Database, person: str) -> bool:
 async def erased(database: Database) -> list[tuple[str, datetime]]:
     """Everybody whose erasure the log holds, oldest first."""
     return [tuple(row) for row in await database.fetch(ERASED)]
+
+
+class Forgetting(Protocol):
+    """The vault, as far as erasing goes."""
+
+    async def replay(self, erased: list[tuple[str, datetime]]) -> list[str]: ...
+
+
+async def erase_again(database: Database, vault: Forgetting) -> list[str]:
+    """Whose key had come back, with an older copy of the vault or after a fault half-way, and is gone again."""
+    back = await vault.replay(await erased(database))
+    if back:
+        log.warning(
+            "erased again, since the vault is older than their erasure or it was cut short: %s", ", ".join(back)
+        )
+    return back
+
+
+async def keep_erased(database: Database, vault: Forgetting) -> None:
+    """Do so again and again, until cancelled."""
+    while True:
+        try:
+            await erase_again(database, vault)
+        except (StoreUnavailable, asyncpg.PostgresError) as outage:
+            log.warning("whether the erased stay erased is looked at later: %s", outage)
+        await asyncio.sleep(SECONDS)

@@ -7,12 +7,14 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapp
 from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Self
 
 import asyncpg
 import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import SecretStr
 
 from activities.vault import VaultLocked
 from store.connect import Pool, connect, is_away
@@ -27,7 +29,7 @@ class HeldByLaw(Exception):
     """The person is under a legal hold: the key must not be destroyed."""
 
 
-class WrongMasterKey(ValueError):
+class WrongMasterKey(VaultLocked):
     """What is given as the vault's key is none, or not the one that the keys were wrapped with."""
 
 
@@ -40,6 +42,13 @@ def master_key(text: str) -> bytes:
     if len(key) != KEY_BYTES:
         raise WrongMasterKey("the vault's key is 32 bytes in base64, such as `openssl rand -base64 32` gives")
     return key
+
+
+def load_master(key: SecretStr | None, file: Path | None) -> bytes | None:
+    """The master key from a setting or a file; None where neither is given. Raises WrongMasterKey, OSError."""
+    if file is not None:
+        return master_key(file.read_text(encoding="utf-8"))
+    return None if key is None else master_key(key.get_secret_value())
 
 
 class PostgresVault:

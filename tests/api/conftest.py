@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from activities.decide import Step
+from activities.vault import Vault
 from api.app import build
 from api.dispatch import Door
 from api.newest import Newest
@@ -14,6 +15,7 @@ from api.wakes import Wakes
 from auth.development import DevelopmentAuthenticator
 from config import Settings, load_templates
 from store.postgres import PostgresStore
+from store.vault import PostgresVault
 from tests.api.asking import Api, Recorder
 
 
@@ -31,9 +33,16 @@ def waker() -> Recorder:
 
 
 @pytest.fixture
-def behind(store: PostgresStore, waker: Recorder) -> Parts:
+def keys(store: PostgresStore) -> PostgresVault:
+    return PostgresVault("", store.pool, bytes(range(32)))
+
+
+@pytest.fixture
+def behind(store: PostgresStore, waker: Recorder, keys: PostgresVault) -> Parts:
+    vault = Vault(keys)
     step = Step(store, load_templates(Settings(_env_file=None).templates))
-    return Parts(store, step, Door(step, store, Wakes(waker, rest=0)), Newest(store), yes, no)
+    door = Door(step, store, Wakes(waker, rest=0))
+    return Parts(store, step, door, Newest(store), yes, no, vault=vault, keys=keys)
 
 
 @pytest.fixture
