@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dev.verbs import travel
 from dev.verbs.asked import (
     HomeOption,
     JsonOption,
@@ -41,6 +42,7 @@ project = typer.Typer(help="Look at projects.", no_args_is_help=True)
 settings = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 app.add_typer(project, name="project")
 app.add_typer(settings, name="config")
+project.command("diff")(travel.diff)
 
 
 def main() -> None:
@@ -148,6 +150,7 @@ def list_projects(
 def show_project(
     project_id: Annotated[str, typer.Argument(metavar="ID")],
     as_of: Annotated[str | None, typer.Option(help="As it was at this version or time.")] = None,
+    effective_at: Annotated[str | None, typer.Option(help="As it was true at this time, told late or not.")] = None,
     as_json: JsonOption = False,
     url: UrlOption = None,
     token: TokenOption = "",
@@ -158,7 +161,7 @@ def show_project(
     from dev.asking import outline
 
     with asking(as_json):
-        state = api(url, token).get(f"/v1/projects/{segment(project_id)}", as_of=as_of)
+        state = api(url, token).get(f"/v1/projects/{segment(project_id)}", as_of=as_of, effective_at=effective_at)
     if as_json:
         print(json.dumps(state, ensure_ascii=False))
     else:
