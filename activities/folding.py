@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from activities.archived import check_is_here
 from activities.ports import GENESIS, Recorded, Store
 from domain.decider import event_from
 from domain.messages import Event, Happened
@@ -41,7 +42,8 @@ def happened(fact: Recorded) -> Happened:
 
 
 def event_of(fact: Recorded) -> Event:
-    """The stored fact as an event of today."""
+    """The stored fact as an event of today. Raises StreamArchived, KeyError for a kind that is not known."""
+    check_is_here(fact.stream, fact.metadata)
     return event_from(fact.type, fact.schema_version, fact.data)
 
 

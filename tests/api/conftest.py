@@ -18,6 +18,9 @@ from store.postgres import PostgresStore
 from store.vault import PostgresVault
 from tests.api.asking import Api, Recorder
 
+MASTER = bytes(range(32))
+"""The vault's key."""
+
 
 async def yes() -> bool:
     return True
@@ -34,15 +37,21 @@ def waker() -> Recorder:
 
 @pytest.fixture
 def keys(store: PostgresStore) -> PostgresVault:
-    return PostgresVault("", store.pool, bytes(range(32)))
+    return PostgresVault("", store.pool, MASTER)
+
+
+def joined(store: PostgresStore, waker: Recorder, keys: PostgresVault | None = None) -> Parts:
+    """What stands behind the routes, without Temporal."""
+    found = keys or PostgresVault("", store.pool, MASTER)
+    vault = Vault(found)
+    step = Step(store, load_templates(Settings(_env_file=None).templates))
+    door = Door(step, store, Wakes(waker, rest=0))
+    return Parts(store, step, door, Newest(store), yes, no, vault=vault, keys=found)
 
 
 @pytest.fixture
 def behind(store: PostgresStore, waker: Recorder, keys: PostgresVault) -> Parts:
-    vault = Vault(keys)
-    step = Step(store, load_templates(Settings(_env_file=None).templates))
-    door = Door(step, store, Wakes(waker, rest=0))
-    return Parts(store, step, door, Newest(store), yes, no, vault=vault, keys=keys)
+    return joined(store, waker, keys)
 
 
 @pytest.fixture
