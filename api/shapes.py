@@ -254,3 +254,116 @@ class Health(Shape):
     """How it is."""
 
     status: str
+
+
+class ConsumerState(Shape):
+    """A consumer and where it stands; `lag` counts positions, whether its filter lets them through or not."""
+
+    name: str
+    types: list[str] | None
+    projects: list[str] | None
+    checkpoint: int
+    newest: int
+    lag: int
+    leased_until: datetime | None
+    created_at: datetime
+    changed_at: datetime
+
+
+class ConsumerList(Shape):
+    """All consumers of the caller."""
+
+    items: list[ConsumerState]
+    next: None
+
+
+class CloudEventState(Shape):
+    """An event in CloudEvents' JSON format; without `data` while its content is closed to outsiders."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: datetime
+    sequence: Annotated[str, Field(description="The event's position, with leading zeros.")]
+    sealed: bool
+
+
+class EventBatch(Shape):
+    """Events under a lease; `position` and `fence` go into the acknowledgement."""
+
+    items: list[CloudEventState]
+    position: int
+    fence: int
+    lease_until: datetime | None
+    lag: int
+
+
+class WebhookState(Shape):
+    """An endpoint and where it stands; `secret` is there only when it was just made."""
+
+    id: str
+    url: str
+    description: str
+    types: list[str] | None
+    projects: list[str] | None
+    enabled: bool
+    disabled_because: str | None
+    checkpoint: int
+    newest: int
+    lag: int
+    behind: Annotated[int, Field(description="Projects that are behind the checkpoint, each by itself.")]
+    paused_until: datetime | None
+    last_success_at: datetime | None
+    created_at: datetime
+    changed_at: datetime
+    secret: str | None = None
+
+
+class WebhookList(Shape):
+    """All endpoints of the caller."""
+
+    items: list[WebhookState]
+    next: None
+
+
+class FreshSecret(Shape):
+    """A new secret, shown once."""
+
+    secret: str
+    old_until: datetime
+
+
+class Queued(Shape):
+    """What is going to be sent."""
+
+    events: list[str]
+
+
+class DeliveryState(Shape):
+    """One attempt to deliver one event."""
+
+    id: int
+    at: datetime
+    event: str
+    type: str
+    position: int | None
+    kind: str
+    attempt: int
+    state: str
+    status: int | None
+    latency_ms: int
+    problem: str
+    answer: str
+    next_at: datetime | None
+    bytes: int
+    body: Annotated[dict[str, Any] | None, Field(description="On one attempt alone: the event as it is now.")] = None
+    body_as_sent: Annotated[bool | None, Field(description="Whether `body` is byte for byte what was sent.")] = None
+
+
+class DeliveryList(Shape):
+    """A page of attempts, the latest first; `next` goes into `cursor`."""
+
+    items: list[DeliveryState]
+    next: str | None

@@ -118,7 +118,7 @@ class Webhooks:
             if row is None:
                 return None
             kept = self._lockbox.close(fresh.id, secret)
-            await connection.fetchval("SELECT tandem.keep_webhook_secret($1, $2, now())", fresh.id, kept)
+            await connection.fetchval("SELECT tandem.keep_webhook_secret($1, $2, now(), NULL)", fresh.id, kept)
             return Webhook(*row)
 
     async def get(self, owner: str, webhook_id: UUID) -> Webhook | None:
@@ -149,11 +149,11 @@ class Webhooks:
         """
         return await self._pool.execute(sql, owner, webhook_id) == "UPDATE 1"
 
-    async def rotate(self, webhook_id: UUID, secret: str, overlap: timedelta) -> None:
-        """A new secret; the one before signs beside it for `overlap`."""
+    async def rotate(self, webhook_id: UUID, secret: str, overlap: timedelta, key: str | None = None) -> str:
+        """A new secret, and the one before signs beside it for `overlap`. The same key again: the same secret."""
         kept = self._lockbox.close(webhook_id, secret)
-        sql = "SELECT tandem.keep_webhook_secret($1, $2, now() + $3::interval)"
-        await self._pool.fetchval(sql, webhook_id, kept, overlap)
+        sql = "SELECT tandem.keep_webhook_secret($1, $2, now() + $3::interval, $4)"
+        return self._lockbox.open(webhook_id, await self._pool.fetchval(sql, webhook_id, kept, overlap, key))
 
     async def ask_for_test(self, webhook_id: UUID, event_id: UUID) -> None:
         """A test is sent soon; asked for twice under one id it is sent once, unless it was sent by then."""

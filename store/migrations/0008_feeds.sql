@@ -106,20 +106,29 @@ CREATE TABLE tandem_webhook.secret (
   id         bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   until      timestamptz,
   webhook_id uuid        NOT NULL REFERENCES tandem.webhook ON DELETE CASCADE,
-  kept       bytea       NOT NULL
+  kept       bytea       NOT NULL,
+  asked      text
 );
+COMMENT ON COLUMN tandem_webhook.secret.asked IS 'the idempotency key that it was asked for with';
 CREATE INDEX secret_webhook ON tandem_webhook.secret (webhook_id, id DESC);
 
--- A new secret; the one before stays live until then, older ones end. Gives how many are live.
-CREATE FUNCTION tandem.keep_webhook_secret(of_webhook uuid, fresh bytea, old_until timestamptz) RETURNS int
+-- A new secret; the one before stays live until then, older ones end. Asked for twice under one key it is made
+-- once: gives the secret that counts.
+CREATE FUNCTION tandem.keep_webhook_secret(of_webhook uuid, fresh bytea, old_until timestamptz, by_key text)
+RETURNS bytea
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+  known bytea;
 BEGIN
+  SELECT s.kept INTO known FROM tandem_webhook.secret s
+  WHERE s.webhook_id = of_webhook AND s.until IS NULL AND s.asked = by_key;
+  IF FOUND THEN RETURN known; END IF;
   DELETE FROM tandem_webhook.secret s
   WHERE s.webhook_id = of_webhook AND (s.until IS NOT NULL OR old_until <= now());
   UPDATE tandem_webhook.secret s SET until = old_until WHERE s.webhook_id = of_webhook;
-  INSERT INTO tandem_webhook.secret (webhook_id, kept) VALUES (of_webhook, fresh);
-  RETURN (SELECT count(*) FROM tandem_webhook.secret s WHERE s.webhook_id = of_webhook);
+  INSERT INTO tandem_webhook.secret (webhook_id, kept, asked) VALUES (of_webhook, fresh, by_key);
+  RETURN fresh;
 END $$;
 GRANT EXECUTE ON FUNCTION tandem.keep_webhook_secret TO tandem_app;
 
