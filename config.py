@@ -55,6 +55,20 @@ class Settings(BaseSettings):
     """Where `tandem archive` keeps the packs of ended projects."""
     archive_after_days: int = Field(default=1095, ge=1, le=36500)
     """How long after its end a project may be archived, where `tandem archive` is told nothing else."""
+    seal_key: SecretStr | None = None
+    """What checkpoints are signed with: an Ed25519 seed, 32 bytes in base64. For the worker alone."""
+    seal_key_file: Path | None = None
+    """A file with that key, instead of `seal_key`. Without either nothing is sealed."""
+    witness_keys: str = ""
+    """Public keys (vkeys) of the witnesses whose cosignatures are kept, with blanks between them."""
+    anchor_file: Path | None = None
+    """Every checkpoint is appended to this file too."""
+    anchor_url: SecretStr | None = None
+    """Every checkpoint is posted to this address too."""
+    anchor_mail: SecretStr | None = None
+    """The newest checkpoint is mailed: smtp://user:password@host:25/?from=…&to=…, or smtps://."""
+    anchor_mail_hours: float = Field(default=1.0, ge=0, le=720)
+    """Hours between two of these mails, at least."""
     build_id: str | None = None
     """With a build id the worker takes part in Temporal worker versioning (pinned)."""
     templates: Path = Path(__file__).parent / "domain" / "templates"

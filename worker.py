@@ -20,19 +20,25 @@ from activities.follow import ProjectSteps
 from activities.herald import Herald, WebhookEngine
 from activities.notify import NotifySteps
 from activities.ports import StoreUnavailable
+from activities.seal import Anchor, SealSteps
+from activities.seal_wake import SealWake
 from activities.sweep import Sweep
 from activities.webhooks import WebhookSteps
 from config import Settings, configure_logging, load_templates
+from domain.checkpoint import BadNote, seed_of
 from notifications.inbox import Inbox
 from notifications.webhook import WebhookSender
 from projections.deliveries import Deliveries
 from projections.messages import Messages
+from store.anchors import FileAnchor, MailAnchor, WebAnchor
 from store.feeds import log_id
 from store.lockbox import Lockbox
 from store.owed import Owed
 from store.postgres import PostgresStore
+from store.tree import Tree
 from workflows.notification import NotificationWorkflow
 from workflows.project import ProjectWorkflow
+from workflows.sealing import SealingWorkflow
 from workflows.webhook import WebhookWorkflow
 
 log = logging.getLogger("tandem.worker")
@@ -72,6 +78,20 @@ async def keep_registered(client: Client) -> None:
             await register_search_attributes(client)
 
 
+async def keep_sealed(settings: Settings, client: Client, store: PostgresStore) -> None:
+    """Wake the sealing whenever there is something to seal; without a key, say so for operators."""
+    tree, key = Tree(store.pool), seal_seed(settings)
+    while True:
+        try:
+            if key is None or (await tree.health()).state == "no_key":
+                await tree.tell("sealing" if key else "no_key")
+            break
+        except StoreUnavailable:
+            await asyncio.sleep(1)
+    if key is not None:
+        await SealWake(store, tree, Engine(client, settings.task_queue)).run()
+
+
 async def open_store(settings: Settings) -> PostgresStore:
     """The store, waited for as long as it takes."""
     while True:
@@ -88,10 +108,11 @@ def build(settings: Settings, client: Client, store: PostgresStore, step: Step) 
     projects = ProjectSteps(store, step)
     notices = NotifySteps({"inbox": Inbox(Messages(store.pool))}, Deliveries(store.pool), engine)
     webhooks = _webhooks(settings, store, step)
+    seals = SealSteps(Tree(store.pool), seal_seed(settings), _anchors(settings))
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[ProjectWorkflow, NotificationWorkflow, WebhookWorkflow],
+        workflows=[ProjectWorkflow, NotificationWorkflow, WebhookWorkflow, SealingWorkflow],
         activities=[
             projects.follow,
             projects.act,
@@ -101,6 +122,8 @@ def build(settings: Settings, client: Client, store: PostgresStore, step: Step) 
             notices.deliver,
             notices.give_up,
             webhooks.deliver_events,
+            seals.seal,
+            seals.anchor,
         ],
         workflow_runner=sandbox(),
         max_cached_workflows=1000,
@@ -118,6 +141,27 @@ def _webhooks(settings: Settings, store: PostgresStore, step: Step) -> WebhookSt
     sender = WebhookSender(seconds=settings.webhook_seconds, private=settings.webhook_private_addresses)
     owed = Owed(store.pool, Lockbox(settings.webhook_secret_key))
     return WebhookSteps(owed, sender, Cloud(step.states, lambda: log_id(store.pool)))
+
+
+def seal_seed(settings: Settings) -> bytes | None:
+    """The key to seal with. People go on working without one; that it is missing or no key is said loudly."""
+    try:
+        if settings.seal_key is not None:
+            return seed_of(settings.seal_key.get_secret_value())
+        return seed_of(settings.seal_key_file.read_text()) if settings.seal_key_file else None
+    except (OSError, UnicodeDecodeError, BadNote) as unusable:
+        log.error("nothing is sealed, the key cannot be used: %s", unusable)
+        return None
+
+
+def _anchors(settings: Settings) -> list[Anchor]:
+    url, mail = settings.anchor_url, settings.anchor_mail
+    hours = timedelta(hours=settings.anchor_mail_hours)
+    return [
+        *([FileAnchor(settings.anchor_file)] if settings.anchor_file else []),
+        *([WebAnchor(url.get_secret_value())] if url else []),
+        *([MailAnchor(mail.get_secret_value(), hours)] if mail else []),
+    ]
 
 
 def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
@@ -142,7 +186,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         step = Step(store, load_templates(settings.templates), cache=settings.state_cache)
         async with build(settings, client, store, step):
             log.info("working on %s", settings.task_queue)
-            jobs = (sweep.run(), herald.run(), keep_registered(client))
+            jobs = (sweep.run(), herald.run(), keep_registered(client), keep_sealed(settings, client, store))
             beside = [asyncio.create_task(job) for job in jobs]
             await stop.wait()
             for task in beside:

@@ -12,9 +12,13 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.folding import PREFIX, stream_of
 from activities.messages import NoticeMessage, Opening
+from activities.seal import SealOrder
 
 PROJECT_WORKFLOW = "ProjectWorkflow"
 NOTIFICATION_WORKFLOW = "NotificationWorkflow"
+SEALING_WORKFLOW = "SealingWorkflow"
+SEALING = "sealing"
+"""The one sealing workflow's id."""
 SHORTLY = timedelta(seconds=3)
 SEARCH_ATTRIBUTES = {
     "TandemStage": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
@@ -59,6 +63,20 @@ class Engine:
             return
         except RPCError as error:
             raise OSError(f"the engine cannot be reached: {error.message}") from error
+
+    async def wake_sealing(self, size: int) -> None:
+        """Tell the sealing workflow that there are so many events, starting it where it does not run."""
+        await self._client.start_workflow(
+            SEALING_WORKFLOW,
+            SealOrder(),
+            id=SEALING,
+            task_queue=self._queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            start_signal="sealable",
+            start_signal_args=[size],
+            rpc_timeout=SHORTLY,
+        )
 
     async def running_projects(self) -> AsyncIterator[str]:
         """The ids of the projects whose workflow runs, as far as visibility knows yet."""

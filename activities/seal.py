@@ -1,7 +1,7 @@
 """Sealing: the events after the last checkpoint become part of the tree, and the tree is signed anew."""
 
-import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,8 +21,10 @@ BATCH = 2048
 """Leaves read and hashed at once: a few milliseconds, so that other steps of this process go on between."""
 MOST = 65_536
 """Leaves under one new checkpoint; a log far behind is sealed in several."""
-SENT = 50
-"""Checkpoints sent to a second place in one go."""
+SENT = 10
+"""Checkpoints sent to a second place at once."""
+ONE_GO = 30.0
+"""Seconds after which a place that lacks many goes on in another step."""
 
 
 class SealRefused(Exception):
@@ -97,8 +99,8 @@ class SealingStore(Protocol):
         """Note for operators how sealing goes: `sealing`, `no_key` or `refused`."""
         ...
 
-    async def anchored(self, place: str) -> int:
-        """Up to which checkpoint a second place has them; 0 for none."""
+    async def anchored(self, place: str) -> tuple[int, timedelta]:
+        """Up to which checkpoint a second place has them (0 for none), and how long ago it got the last."""
         ...
 
     async def mark_anchored(self, place: str, size: int) -> None:
@@ -112,6 +114,11 @@ class Anchor(Protocol):
     @property
     def place(self) -> str:
         """Its name in figures and logs, the same for ever."""
+        ...
+
+    @property
+    def every(self) -> timedelta:
+        """How much time lies between two deliveries at least; zero for a place that takes each checkpoint."""
         ...
 
     async def last(self, origin: str) -> Note | None:
@@ -145,6 +152,14 @@ class AnchorOrder(Message):
     """Bring one second place up to date."""
 
     place: str
+
+
+class AnchorReport(Message):
+    """Up to which checkpoint a second place has them now."""
+
+    size: int = 0
+    later: float = 0
+    """Seconds after which it takes more, where there is more."""
 
 
 class SealSteps:
@@ -195,6 +210,7 @@ class SealSteps:
             stop = min(start + BATCH, size)
             edge, full = edge.grown(await self._leaves(start, stop))
             tiles += full
+            _alive()
         checkpoint = Checkpoint(signer.name, size, edge.root())
         note = str(Note(checkpoint, (signer.sign(checkpoint),)))
         tiles.sort(key=lambda tile: (tile.level, tile.number))
@@ -240,13 +256,16 @@ class SealSteps:
         return [(where, note) for where, note in found if note.checkpoint.origin == origin]
 
     async def _check_remembered(self, where: str, known: Checkpoint) -> None:
+        rewound = (
+            f"{where} knows a checkpoint over {known.size} events, the database has fewer: "
+            "it was restored from an older copy, or cut"
+        )
+        if await self._store.head() < known.size:
+            raise SealRefused(rewound)
         try:
             same = await self._store.root(known.size) == known.root
         except BadTree as broken:
-            raise SealRefused(
-                f"{where} knows a checkpoint over {known.size} events, the database has fewer: {broken}. "
-                "It was restored from an older copy, or cut"
-            ) from broken
+            raise SealRefused(f"{rewound} ({broken})") from broken
         if not same:
             raise SealRefused(f"{where} knows another root over the first {known.size} events than the database has")
 
@@ -254,16 +273,25 @@ class SealSteps:
 
     @activity.defn(name="anchor")
     @patient
-    async def anchor(self, asked: AnchorOrder) -> int:
-        """Every checkpoint that a second place does not have yet, in order; up to which one it has them now."""
+    async def anchor(self, asked: AnchorOrder) -> AnchorReport:
+        """Every checkpoint that a second place does not have yet, in order, unless it has had some a moment ago."""
         anchor = self._anchors.get(asked.place)
-        size = await self._store.anchored(asked.place)
-        while anchor and (waiting := await self._store.checkpoints(size, SENT)):
+        size, since = await self._store.anchored(asked.place)
+        enough = time.monotonic() + ONE_GO
+        while anchor and (waiting := await self._store.checkpoints(size, SENT)) and time.monotonic() < enough:
+            later = (anchor.every - since).total_seconds() if size else 0
+            if later > 0:
+                return AnchorReport(size=size, later=later)
             await anchor.keep([sealed.note for sealed in waiting])
-            size = waiting[-1].size
+            size, since = waiting[-1].size, timedelta(0)
             await self._store.mark_anchored(asked.place, size)
-            await asyncio.sleep(0)
-        return size
+            _alive()
+        return AnchorReport(size=size)
+
+
+def _alive() -> None:
+    if activity.in_activity():
+        activity.heartbeat()
 
 
 def _check_note(last: Sealed, origin: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
@@ -54,6 +54,7 @@ HEALTH = """
            (SELECT h.next_position FROM tandem.log_head h WHERE h.id = 0)
     FROM tandem.sealing s
 """
+ANCHORED = "SELECT size, clock_timestamp() - at FROM tandem.anchored WHERE place = $1"
 
 Stretch = tuple[int, int, int]
 """Level of tiles, first node, first node after it."""
@@ -106,6 +107,10 @@ class Tree:
     async def latest(self) -> Sealed | None:
         """The last checkpoint; None before the first."""
         return _sealed(await self._pool.fetchrow(LATEST))
+
+    async def sealed_size(self) -> int:
+        """How many events are under the last checkpoint."""
+        return int(await self._pool.fetchval("SELECT coalesce(max(size), 0) FROM tandem.checkpoint"))
 
     async def at(self, size: int) -> Sealed | None:
         """The checkpoint over exactly so many events, where there is one."""
@@ -212,10 +217,10 @@ class Tree:
         """Note for operators how sealing goes: `sealing`, `no_key` or `refused`."""
         await self._pool.execute("SELECT tandem.tell_sealing($1, $2)", state, detail)
 
-    async def anchored(self, place: str) -> int:
-        """Up to which checkpoint a second place has them; 0 for none."""
-        found = await self._pool.fetchval("SELECT size FROM tandem.anchored WHERE place = $1", place)
-        return int(found or 0)
+    async def anchored(self, place: str) -> tuple[int, timedelta]:
+        """Up to which checkpoint a second place has them (0 for none), and how long ago it got the last."""
+        row = await self._pool.fetchrow(ANCHORED, place)
+        return (row[0], row[1]) if row else (0, timedelta(0))
 
     async def places(self) -> dict[str, int]:
         """Every second place that ever had a checkpoint, and up to which one it has them."""

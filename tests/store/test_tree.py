@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise, product
 from random import Random
 from typing import Any
@@ -277,10 +278,13 @@ async def test_how_sealing_goes(tree: Tree, database: Database) -> None:
     await seal(tree)
     health = await tree.health()
     assert (health.state, health.detail, health.sealed, health.head) == ("sealing", "", 2, 2)
-    assert await tree.anchored("file") == 0
+    assert await tree.anchored("file") == (0, timedelta(0))
     await tree.mark_anchored("file", 2)
     await tree.mark_anchored("file", 1)
     assert await tree.places() == {"file": 2}
+    size, since = await tree.anchored("file")
+    assert size == 2
+    assert timedelta(0) < since < timedelta(minutes=1)
 
 
 async def test_the_edge_of_nothing(tree: Tree) -> None:

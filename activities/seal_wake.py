@@ -1,0 +1,71 @@
+"""Waking the sealing: one listener among all workers says, now and then, that there are events to seal."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Protocol
+
+log = logging.getLogger("tandem.seal")
+COALESCE_SECONDS = 1.0
+"""At most one wake in this time: what is stored meanwhile is sealed together."""
+TERM_SECONDS = 60.0
+"""After this time the lead is taken anew, and whatever a lost wake has left is found."""
+PAUSE_SECONDS = 2.0
+
+
+class Events(Protocol):
+    """How events are heard of."""
+
+    def listen(self) -> AsyncGenerator[int, None]:
+        """The newest position at once, then each time it has grown."""
+        ...
+
+    def leader(self, role: str) -> AbstractAsyncContextManager[bool]:
+        """Whether this process leads; held as long as the context is open."""
+        ...
+
+
+class Seals(Protocol):
+    """How far the log is sealed."""
+
+    async def sealed_size(self) -> int:
+        """How many events are under the last checkpoint."""
+        ...
+
+
+class Sealer(Protocol):
+    """Who is woken."""
+
+    async def wake_sealing(self, size: int) -> None:
+        """There are so many events. Raises where the engine is away."""
+        ...
+
+
+class SealWake:
+    """One per worker; only the leader listens."""
+
+    def __init__(self, events: Events, seals: Seals, sealer: Sealer) -> None:
+        self._events = events
+        self._seals = seals
+        self._sealer = sealer
+
+    async def run(self) -> None:
+        """Until cancelled. Survives every outage of store and engine."""
+        while True:
+            try:
+                async with self._events.leader("sealing") as leads, asyncio.timeout(TERM_SECONDS):
+                    if leads:
+                        await self._listen()
+            except TimeoutError:
+                continue
+            except Exception as outage:
+                log.warning("nobody is told of events to seal: %s", outage)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _listen(self) -> None:
+        async with aclosing(self._events.listen()) as positions:
+            async for position in positions:
+                if position + 1 > await self._seals.sealed_size():
+                    await self._sealer.wake_sealing(position + 1)
+                    await asyncio.sleep(COALESCE_SECONDS)
