@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -12,12 +13,13 @@ from pydantic import TypeAdapter
 from domain.messages import COMMANDS, EVENTS, Command, Envelope, Event, Happened, read_command
 from domain.project.aggregate import Project
 from domain.project.catalog import UPCASTERS
+from domain.project.delegation import authority
 from domain.refusals import Refused, malformed, no_project, not_allowed, wrong_state
 from domain.story import Story, evolve
 from domain.template import Policy
 from domain.values import Role, Stage
 
-__all__ = ["COMMANDS", "EVENTS", "decide", "event_from", "evolve", "fold", "may", "read_strictly"]
+__all__ = ["COMMANDS", "EVENTS", "decide", "event_from", "evolve", "fold", "may", "read_strictly", "represented"]
 
 
 def decide(
@@ -27,22 +29,33 @@ def decide(
 
     Raises Refused; then nothing has happened. `code` names a project that is about to start.
     """
+    envelope = represented(envelope, command, project)
     may(envelope, command, project)
     story = Story(project, envelope.actor, envelope.at, templates, code)
     command.decide(story)
     return story.events, story.project
 
 
+def represented(envelope: Envelope, command: Command, project: Project) -> Envelope:
+    """The envelope with the delegation under which its actor acts for another; raises Refused where there is none."""
+    actor = envelope.actor
+    person = command.represents or actor.on_behalf_of
+    if person is None or person == actor.principal:
+        return envelope
+    held = authority(project, actor.principal, person, envelope.at) if command.delegable else None
+    if held is None:
+        raise not_allowed(
+            f"{actor.principal} holds no delegation of {person} for this.",
+            code="NoDelegation",
+            rule="DR7",
+            next_step=f"Act in your own name, or let {person} delegate (grant-delegation) or hand the seat over.",
+        )
+    return replace(envelope, actor=replace(actor, on_behalf_of=person, delegation=held.id))
+
+
 def may(envelope: Envelope, command: Command, project: Project) -> None:
     """Whether the command makes sense now and this actor may ask for it; raises Refused if not."""
     kind, actor = type(command), envelope.actor
-    if actor.on_behalf_of:
-        raise not_allowed(
-            f"{actor.principal} holds no delegation of {actor.on_behalf_of}.",
-            code="NoDelegation",
-            rule="DR7",
-            next_step=f"Act in your own name, or ask {actor.on_behalf_of} to hand the seat over with transfer-slot.",
-        )
     if not project.exists and kind.__name__ != "StartProject":
         raise no_project(envelope.project_id)
     if refusal := hindrance(kind, project, actor.person, system=actor.system):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from domain.notice import Duty
 from domain.project.aggregate import Project
 from domain.project.changes import ChangeState
-from domain.project.decision_events import voters_awaited
+from domain.project.decision_events import represented_by, voters_awaited
 from domain.project.evaluation import SIDES
 from domain.project.questions import asked
 from domain.values import DECIDING_ROLES, Role, Stage
@@ -26,6 +26,9 @@ def _signatures(project: Project) -> Iterator[Duty]:
     for decision in project.open_decisions():
         for person in voters_awaited(project, decision):
             yield Duty(person, "sign", decision.id, decision.title, decision.opened_at, decision.due_at)
+            for hand in represented_by(project, decision, person):
+                ref, since = f"{decision.id}/{person}", decision.opened_at
+                yield Duty(hand, "sign-for", ref, f"{person}: {decision.title}"[:200], since, decision.due_at)
 
 
 def _answers(project: Project) -> Iterator[Duty]:

@@ -95,6 +95,8 @@ class Command(Value):
     """The stages in which it makes sense."""
     while_held: ClassVar[bool] = False
     """Whether it is possible while the project is on hold."""
+    delegable: ClassVar[bool] = False
+    """Whether a delegate may do it for somebody else (DR7)."""
     example: ClassVar[dict[str, Any]] = {}
     """A valid body, shown in the API's documentation and used by its tests."""
     blind: ClassVar[bool] = False
@@ -107,6 +109,11 @@ class Command(Value):
     @abstractmethod
     def decide(self, story: Story) -> None:
         """Record in `story` what happens now, or raise Refused and change nothing."""
+
+    @property
+    def represents(self) -> str | None:
+        """For whom it is meant, where the command itself says so."""
+        return getattr(self, "on_behalf_of", None)
 
     @classmethod
     def route(cls) -> str:

@@ -51,6 +51,10 @@ class Story:
         zone = ZoneInfo(self.project.rules.calendar.timezone)
         return datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
 
+    def start_of(self, day: date) -> datetime:
+        """The instant at which this day begins where the project is."""
+        return datetime.combine(day, time(), ZoneInfo(self.project.rules.calendar.timezone)).astimezone(UTC)
+
     @property
     def ticking(self) -> datetime:
         """From when a clock that starts now counts: on hold no time passes."""

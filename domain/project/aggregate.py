@@ -15,6 +15,7 @@ from domain.project.changes import ChangeRequest
 from domain.project.charter import Charter
 from domain.project.checkins import CheckIns
 from domain.project.decision import Decision
+from domain.project.delegation import Delegation
 from domain.project.evaluation import Retrospective
 from domain.project.plan import Plan
 from domain.project.team import Team
@@ -62,6 +63,8 @@ class Project:
     plan: Plan = field(default_factory=Plan)
     check_ins: CheckIns = field(default_factory=CheckIns)
     changes: Mapping[str, ChangeRequest] = field(default_factory=lambda: MappingProxyType({}))
+    delegations: tuple[Delegation, ...] = ()
+    """Every one that ever was, oldest first."""
     decisions: Mapping[str, Decision] = field(default_factory=lambda: MappingProxyType({}))
     retrospective: Retrospective = field(default_factory=Retrospective)
     clocks: Mapping[str, Clock] = field(default_factory=lambda: MappingProxyType({}))

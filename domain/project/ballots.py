@@ -23,11 +23,12 @@ from domain.project.counting import (
 )
 from domain.project.decision import Ballot, Choice, Decision, State
 from domain.project.decision_events import invite
+from domain.project.proxies import check_hand, check_hand_is_free, hand_of
 from domain.project.questions import InfoRequested, next_question
 from domain.project.resolution import find_open, settle
 from domain.refusals import Refused, broken, not_allowed, not_found, stale, wrong_state
 from domain.template import Slot
-from domain.values import BUSINESS_ROLES, Hash, Personal, Revision, Role, Slug, Text
+from domain.values import BUSINESS_ROLES, Hash, Person, Personal, Revision, Role, Slug, Text
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -49,9 +50,11 @@ class VoteCast(Event):
     reason: str | None
     revision: int
     content_hash: str
+    cast_by: str | None = None
+    """Whose hand it was, where the person was represented (DR7)."""
 
     def apply(self, project: Project, happened: Happened) -> Project:
-        ballot = Ballot(self.person, happened.by, self.slot, self.value, self.reason, happened.at)
+        ballot = Ballot(self.person, self.cast_by or happened.by, self.slot, self.value, self.reason, happened.at)
         return project.with_decision(project.decisions[self.decision].with_ballot(ballot))
 
     def tells(self, project: Project) -> Iterable[Notice]:
@@ -93,10 +96,11 @@ class Vote(Command):
 
     APPROVE, REJECT, ABSTAIN, RECUSE (step aside over a conflict of interest) or REQUEST_INFO (ask the
     requester; the clock stands still). All but APPROVE need a reason. While the decision is open the
-    vote may be changed by voting again.
+    vote may be changed by voting again. With `on_behalf_of` a delegate signs for somebody who is away.
     """
 
     roles = BUSINESS_ROLES
+    delegable = True
     example = {
         "decision": "D-1",
         "value": "APPROVE",
@@ -109,11 +113,14 @@ class Vote(Command):
     content_hash: Hash
     slot: Slug | None = None
     reason: Annotated[Text | None, Personal("actor")] = None
+    on_behalf_of: Person | None = None
 
     def decide(self, story: Story) -> None:
         decision = find_open(story, self.decision)
         self._check_form(story, decision)
+        check_hand(story, decision, self.value)
         slot = choose_slot(story, decision, self.slot)
+        check_hand_is_free(story, decision, slot)
         if self.value is Choice.RECUSE:
             story.record(VoterRecused(decision=decision.id, person=story.person, reason=self.reason or ""))
         elif self.value is Choice.REQUEST_INFO:
@@ -163,6 +170,7 @@ class Vote(Command):
                 reason=self.reason,
                 revision=self.revision,
                 content_hash=self.content_hash,
+                cast_by=hand_of(story),
             )
         )
 
@@ -203,7 +211,7 @@ def _worth(story: Story, decision: Decision, slot: Slot) -> tuple[bool, bool]:
 
 def _left_empty(story: Story, decision: Decision, slot: Slot) -> tuple[str, ...]:
     """The slots that nobody could fill any more if this person signed here: one person fills one slot (DR2)."""
-    signed = Ballot(story.person, story.person, slot.name, Choice.APPROVE, None, story.at)
+    signed = Ballot(story.person, story.actor.principal, slot.name, Choice.APPROVE, None, story.at)
     return unstaffed(decision.with_ballot(signed), story.project.team, story.today)
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from domain.messages import EVENTS, Event
 from domain.keeping import archive, person
+from domain.messages import EVENTS, Event
 from domain.project import (
     aggregate,
     agreement,
@@ -19,6 +19,7 @@ from domain.project import (
     consulting,
     deadlines,
     decision_events,
+    delegation,
     evaluation,
     gates,
     holding,
@@ -68,6 +69,7 @@ CONCEPTS = (
     returning,
     seats,
     consulting,
+    delegation,
     deadlines,
     passing,
     aggregate,

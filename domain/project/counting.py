@@ -49,6 +49,11 @@ def _allowed(decision: Decision, slot: Slot, people: Iterable[str]) -> tuple[str
     return tuple(dict.fromkeys(free))
 
 
+def lent(decision: Decision, person: str) -> bool:
+    """Whether this person has signed here for another: then not once more for themselves (DR7)."""
+    return any(b.principal == person != b.person for b in decision.ballots)
+
+
 def originals(decision: Decision, slot: Slot, team: Team) -> tuple[str, ...]:
     """The people this slot is meant for: named ones, or the role's holders, or their substitutes."""
     if slot.persons is not None:
@@ -124,7 +129,8 @@ def awaited(decision: Decision, slot: Slot, team: Team, today: date) -> tuple[st
 
     def free(person: str) -> bool:
         own = [decision.slot(b.slot) for b in decision.ballots if b.person == person]
-        return all(s and s.name != slot.name and may_sign_twice(team, person, s, slot, today) for s in own)
+        fresh = all(s and s.name != slot.name and may_sign_twice(team, person, s, slot, today) for s in own)
+        return fresh and not lent(decision, person)
 
     return tuple(p for p in eligible(decision, slot, team) if free(p))
 
@@ -166,7 +172,8 @@ def _free(decision: Decision, slot: Slot, team: Team, today: date, spent: Spent)
 
     def free(person: str) -> bool:
         own = [s for p, s in used if p == person and s]
-        return all(s.name != slot.name and may_sign_twice(team, person, s, slot, today) for s in own)
+        fresh = all(s.name != slot.name and may_sign_twice(team, person, s, slot, today) for s in own)
+        return fresh and not lent(decision, person)
 
     return tuple(p for p in eligible(decision, slot, team) if free(p))
 

@@ -15,6 +15,7 @@ from domain.messages import Event, Happened
 from domain.notice import Notice
 from domain.project.counting import awaited, open_slots
 from domain.project.decision import Decision, Effect, State, Subject
+from domain.project.delegation import hands
 from domain.template import DecisionPolicy, Kind, Slot
 from domain.values import Role
 from domain.words import word
@@ -41,11 +42,26 @@ def voters_awaited(project: Project, decision: Decision) -> tuple[str, ...]:
     return tuple(dict.fromkeys(people))
 
 
+def represented_by(project: Project, decision: Decision, person: str) -> tuple[str, ...]:
+    """Who may give this person's vote now, and has none given in this decision yet."""
+    assert project.changed_at is not None
+    voted = {p for b in decision.ballots for p in (b.person, b.principal)} | decision.recused
+    return tuple(h for h in hands(project, person, decision.kind, project.changed_at) if h not in voted)
+
+
 def invite(project: Project, decision: Decision) -> Iterable[Notice]:
     """The notices that ask people for their vote."""
     due = project.clocks[decision.ref].due_at if decision.ref in project.clocks else None
     for person in voters_awaited(project, decision):
         yield Notice(person, f"Please decide: {decision.title}", f"请表决:{decision.title}", decision.id, due)
+        for hand in represented_by(project, decision, person):
+            yield Notice(
+                hand,
+                f"Please decide for {person}: {decision.title}",
+                f"请代 {person} 表决:{decision.title}",
+                decision.id,
+                due,
+            )
 
 
 class DecisionOpened(Event):
