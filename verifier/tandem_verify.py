@@ -14,7 +14,7 @@ import sys
 from base64 import b64decode, b64encode
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
@@ -242,13 +242,14 @@ class Walk:
     """
 
     def __init__(self) -> None:
-        self.tree = Tree()
+        self.tree, self.leaf = Tree(), b""
         self.heads: dict[bytes, tuple[int, bytes, bytes]] = {}
         self._known: dict[bytes, list[re.Pattern[bytes]]] = defaultdict(list)
 
     def add(self, line: bytes) -> Finding | None:
         """What is wrong with the line as the next one of a whole log."""
         leaf, at = sha256(b"\0" + line).digest(), self.tree.size
+        self.leaf = leaf
         self.tree.add(leaf)
         try:
             prev, recorded, stream, version = self._read(line)
@@ -321,9 +322,11 @@ class Check:
         self.note = note = Note.parse(pack.read(CHECKPOINT))
         self.own = {Key.parse(entry["vkey"]) for entry in json.loads(pack.read("keys.json"))}
         self.report = Report(str(pack.manifest["kind"]), note.origin, note.size, note.root.hex())
+        self.older = [known for known in older if known.origin == note.origin and known.size <= note.size]
+        self.damaged = pack.changed(EVENTS)
         self._seal(keys, witnesses, quorum)
-        self._hold(older)
         self._log(keys) if self.report.kind == "log" else self._project()
+        self._hold(older)
         told = {"manifest.json", *(found.file for found in self.report.findings)}
         for name in sorted({*pack.manifest["files"], *pack.names} - told):
             if pack.changed(name):
@@ -342,7 +345,6 @@ class Check:
             self.report.unproven.append(f"{len(good & witnesses)} of your witnesses have signed, {quorum} must")
 
     def _hold(self, older: list[Note]) -> None:
-        self.older = [known for known in older if known.origin == self.note.origin and known.size <= self.note.size]
         for known in older:
             if known.origin != self.note.origin:
                 self.report.unproven.append(f"your checkpoint of {known.origin} is of another log")
@@ -359,26 +361,48 @@ class Check:
                 self._found("seal", "the signature of this checkpoint does not fit", CHECKPOINTS, line)
         for known in (self.note, *self.older):
             roots[known.size].add(known.root)
-        walk, first, sound, other = Walk(), None, 0, 0
+        walk, first, sound, other, digest = Walk(), None, 0, 0, sha256()
         for event in self.pack.lines(EVENTS):
             found = walk.add(event)
+            digest.update(walk.leaf)
             first = first or found
             if walk.tree.size in roots and not other:
                 same = roots[walk.tree.size] == {walk.tree.root()}
                 sound, other = (walk.tree.size, 0) if same else (sound, walk.tree.size)
         self.report.events = walk.tree.size
         if first or other or walk.tree.size != self.note.size:
-            says = f"not the events that were sealed: the first other one is from position {sound} on"
-            forked = Finding("forked", f"{says}, before {other or self.note.size}", position=sound)
-            self.report.findings.append(self._sealed() or first or forked)
+            self.report.findings.append(self._sealed(roots) or self._guessed(first, sound, other))
+        elif digest.digest() != sha256(self.pack.read("leaves")).digest():
+            self._found("seal", "the tree kept other hashes than those of the events that were sealed", "leaves")
 
-    def _sealed(self) -> Finding | None:
-        """The first difference from the leaves that the checkpoint proves to be the sealed ones, where it does."""
+    def _sealed(self, roots: dict[int, set[bytes]]) -> Finding | None:
+        """The first difference from those leaves that the largest checkpoint that fits proves to be the sealed ones."""
         leaves = self.pack.read("leaves")
         sealed = [leaves[at : at + 32] for at in range(0, len(leaves), 32)]
-        if Tree(sealed).root() != self.note.root:
-            return None
-        return compared(list(self.pack.lines(EVENTS)), sealed, range(self.note.size))
+        for size in sorted(roots, reverse=True):
+            if roots[size] == {Tree(sealed[:size]).root()}:
+                lines = list(self.pack.lines(EVENTS))
+                more = lines[size:] if size < self.note.size else []
+                return compared(
+                    lines, sealed[:size] + [leaf_of(line) for line in more], range(self.note.size), self.damaged
+                )
+        return None
+
+    def _guessed(self, first: Finding | None, sound: int, other: int) -> Finding:
+        """What is wrong, where nothing proves what the leaves were: by the events alone, and by how many there are."""
+        tails = [tail.groups() for line in self.pack.lines(EVENTS) if (tail := TAIL.search(line))]
+        if first and first.kind == "dropped":
+            later = [tail for tail in tails[first.position :] if tail[1].decode() == first.stream]
+            if any(int(tail[3]) < (first.version or 0) for tail in later):
+                return replace(first, kind="reordered", says="an earlier version of this stream comes after this one")
+        missing = self.note.size - self.report.events
+        if first or not missing:
+            says = f"not the events that were sealed: the first other one is from position {sound} on"
+            return first or Finding("forked", f"{says}, before {other or self.note.size}", position=sound)
+        if missing < 0:
+            return Finding("inserted", f"{-missing} events more than were sealed", position=sound)
+        kind, at = ("dropped", sound) if other else ("truncated", self.report.events)
+        return Finding(kind, f"{missing} events are missing from here on", position=at)
 
     def _project(self) -> None:
         lines, walk = list(self.pack.lines(EVENTS)), Walk()
@@ -391,7 +415,7 @@ class Check:
             if root_by(leaf, proof["position"], self.note.size, path) != self.note.root:
                 self._found("changed", "this proof does not lead to the checkpoint", PROOFS, line)
                 return
-        if found := compared(lines, sealed, positions) or (first[0] if first else None):
+        if found := compared(lines, sealed, positions, self.damaged) or (first[0] if first else None):
             self.report.findings.append(found)
         elif positions != sorted(set(positions)) or len(walk.heads) > 1:
             self._found("reordered", "positions do not rise with versions, or streams are mixed", PROOFS)
@@ -406,7 +430,7 @@ class Check:
                 self._found("forked", f"the log does not continue that of {known.size} events", CHECKPOINT)
 
 
-def compared(lines: list[bytes], sealed: list[bytes], positions: Sequence[int]) -> Finding | None:
+def compared(lines: list[bytes], sealed: list[bytes], positions: Sequence[int], damaged: bool) -> Finding | None:
     """The first difference between what is there and what was sealed there."""
     have = [leaf_of(line) for line in lines]
     i, at = next((i for i, pair in enumerate(zip(have, sealed, strict=False)) if len(set(pair)) > 1), -1), 0
@@ -423,17 +447,18 @@ def compared(lines: list[bytes], sealed: list[bytes], positions: Sequence[int]) 
     elif not real or sealed[i] in later:
         kind, says = "inserted", "nothing like this was sealed"
     else:
-        kind, says, at = altered(lines, i, sealed[i])
+        kind, says, at = altered(lines, i, sealed[i], damaged)
     tail = TAIL.search(lines[i]) if later else None
     who = (tail[2].decode(errors="replace"), int(tail[4])) if tail else (None, None)
     byte = sum(len(line) + 1 for line in lines[:i]) + at
     return Finding(kind, says, EVENTS, i + 1, byte, positions[i] if i < len(positions) else None, *who)
 
 
-def altered(lines: list[bytes], i: int, wanted: bytes) -> tuple[str, str, int]:
+def altered(lines: list[bytes], i: int, wanted: bytes, damaged: bool) -> tuple[str, str, int]:
     """How the line was altered, and from which byte on. Where the hash fits again, that is what stood there."""
     line = lines[i]
-    for at, byte in product(range(len(line) if len(line) < 4096 else 0), range(256)):
+    # Whether one byte differs is only tried where the file is not the one that was written.
+    for at, byte in product(range(len(line) if damaged else 0), range(256)):
         if leaf_of(line[:at] + bytes([byte]) + line[at + 1 :]) == wanted:
             return "changed", f"one byte is {line[at : at + 1]!r} and was {bytes([byte])!r}", at
     try:
@@ -441,7 +466,7 @@ def altered(lines: list[bytes], i: int, wanted: bytes) -> tuple[str, str, int]:
     except ValueError as wrong:
         return "changed", str(wrong), 0
     tails = [[part.decode() for part in tail.groups()] for other in lines if (tail := TAIL.search(other))]
-    dates = [tail[0] for tail in sorted(tails, key=lambda tail: int(tail[3])) if tail[1] == event["stream"]]
+    dates = [tail[0] for tail in tails if tail[1] == event["stream"]]
     tries = [{"stream": tail[1]} for tail in tails] + [{"type": tail[2]} for tail in tails]
     for date in {event["effective_at"], *dates}:
         tries += [{"recorded_at": date}, {"effective_at": date}, {"recorded_at": date, "effective_at": date}]
@@ -454,7 +479,7 @@ def altered(lines: list[bytes], i: int, wanted: bytes) -> tuple[str, str, int]:
     if event["event_id"] not in [str(uuid5(EVENT_ID, f"{event['stream']}/{command}/{n}")) for n in range(1, 200)]:
         return "renamed", "its event_id was not made for this stream and command", line.rindex(b'"stream":')
     if dates != sorted(dates):
-        return "re-dated", "it is not recorded between its neighbours", line.rindex(b'"recorded_at":')
+        return "re-dated", "it was not recorded between its neighbours", line.rindex(b'"recorded_at":')
     return "changed", "this is not what was sealed", 0
 
 

@@ -47,20 +47,21 @@ class Life:
         envelope = Envelope(f"c-{self.count}", self.projects[project], command, Actor(who), self.at, body)
         await self.step.submit(envelope, f"P-{project:05}")
 
-    async def sign(self, project: int, *people: str) -> None:
-        """These people approve what is open."""
-        folded = await self.step.states.current(self.projects[project])
-        decision = folded.project.open_decisions()[-1]
-        subject = {"revision": decision.subject.revision, "content_hash": decision.subject.content_hash}
-        for person in people:
+    async def sign(self, person: str, *projects: int) -> None:
+        """This person approves what is open in each project."""
+        for project in projects:
+            folded = await self.step.states.current(self.projects[project])
+            decision = folded.project.open_decisions()[-1]
+            subject = {"revision": decision.subject.revision, "content_hash": decision.subject.content_hash}
             await self.do(project, person, "Vote", decision=decision.id, value="APPROVE", **subject)
 
-    async def kickoff(self, project: int) -> None:
-        """From its start to signed charter."""
-        await self.do(project, PMO, "StartProject")
-        await self.do(project, PMO, "DraftCharter")
-        await self.do(project, PMO, "ProposeCharter", revision=1)
-        await self.sign(project, PMO, PRODUCT, SPONSOR)
+    async def kickoff(self, *projects: int) -> None:
+        """From their start to signed charters, a command of each in turn."""
+        for command in ("StartProject", "DraftCharter", "ProposeCharter"):
+            for project in projects:
+                await self.do(project, PMO, command)
+        for person in (PMO, PRODUCT, SPONSOR):
+            await self.sign(person, *projects)
 
 
 async def seal(store: PostgresStore, seed: bytes = SEED) -> Note:
