@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from activities.folding import event_of
+from activities.folding import PREFIX, event_of
 from activities.ports import Recorded, RefusalLine
 from activities.searchwords import WORDING, words_of
 from domain.values import SEALED, Stage
@@ -48,7 +48,10 @@ class Entry:
 
 
 def entries_of(facts: Sequence[Recorded], stages: dict[str, str]) -> list[Entry]:
-    """The entries of facts in order of position; `stages` holds each stream's stage before them, and after them."""
+    """The entries of facts in order of position; `stages` holds each stream's stage before them, and after them.
+
+    What is no project has no stage.
+    """
     return [_entry_of(fact, stages) for fact in facts]
 
 
@@ -68,7 +71,7 @@ def _entry_of(fact: Recorded, stages: dict[str, str]) -> Entry:
         command=fact.metadata.get("command_id"),
         words=words_of([*outside(fact.type, actor), *_sentences(fact, actor), *texts(fact.data)]),
         version=fact.version,
-        stage=stages.setdefault(fact.stream, Stage.KICKOFF),
+        stage=stages.setdefault(fact.stream, Stage.KICKOFF if fact.stream.startswith(PREFIX) else ""),
         correlation=fact.metadata.get("correlation_id"),
         request=fact.metadata.get("request_id"),
     )

@@ -9,21 +9,38 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from api import bulk, commands, diff, events, inbox, projects, service, shapes, views
+from api import (
+    audit_reading,
+    bulk,
+    commands,
+    consumers,
+    diff,
+    events,
+    inbox,
+    people,
+    projects,
+    service,
+    shapes,
+    views,
+    webhooks,
+)
 from api.commands import START, routed
 from api.operation import JSON, KEY, WRITING, Operation, header, path_parameter
 from api.problems import MEDIA_TYPE
 from domain.decider import COMMANDS
 from domain.messages import Command
 
-AREAS = (bulk, inbox, projects, views, diff, events, service)
+AREAS = (bulk, inbox, projects, views, diff, events, audit_reading, consumers, webhooks, people, service)
 """Modules that list their routes as OPERATIONS, in the order of the document."""
 REF = "#/components/schemas/{model}"
 TAGS = [
     {"name": "projects", "description": "Projects as they are, and as they were."},
     {"name": "commands", "description": "What people may do. One route a command."},
     {"name": "events", "description": "What happened, for ever."},
+    {"name": "audit", "description": "What auditors search, check and take away."},
     {"name": "inbox", "description": "What waits for the caller."},
+    {"name": "people", "description": "What is kept of people, and erasing it."},
+    {"name": "feeds", "description": "Events for programs: consumers ask for them, webhooks are sent them."},
     {"name": "service", "description": "How this installation is."},
 ]
 MEANINGS = {

@@ -58,10 +58,10 @@ class Eyes:
 
 
 def _event(fact: Recorded) -> Event | None:
-    """The fact as an event of a project; None for another kind of stream."""
+    """The fact as an event; None where this program does not know it, or cannot read it any more."""
     try:
         return event_of(fact)
-    except KeyError:
+    except (KeyError, ValueError):
         return None
 
 

@@ -48,6 +48,12 @@ class Kind:
 RETRY = {"Retry-After": "1"}
 KINDS: dict[str, Kind] = {
     "Unauthenticated": Kind(401, "Who are you?", "请先登录", "The credentials are missing or not accepted."),
+    "ForeignPage": Kind(
+        403,
+        "Another page asked for this",
+        "请求来自其他网站",
+        "A browser says that a page of another site made the request. Nothing was done: do it from Tandem's own page.",
+    ),
     "NotFound": Kind(404, "Not found", "不存在", "There is nothing at this address."),
     "NoProject": Kind(404, "No such project", "项目不存在", "There is no project with this id."),
     "NoSuchVersion": Kind(404, "No such version", "版本不存在", "The project had no such version, or not yet."),
@@ -101,6 +107,12 @@ KINDS: dict[str, Kind] = {
     ),
     "Invalid": Kind(
         422, "The request cannot be read", "请求无法读取", "Parameters or headers are wrong: see `errors`."
+    ),
+    "TooManyRows": Kind(
+        422,
+        "Too many rows for this form",
+        "行数过多,无法生成此格式",
+        "Narrow the filter, or ask for CSV or NDJSON, which have no bound.",
     ),
     "TooManyListeners": Kind(
         503, "Too many listeners", "监听连接过多", "Every place for a live feed is taken; poll instead.", RETRY

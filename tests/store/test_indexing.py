@@ -25,7 +25,7 @@ async def fill(store: PostgresStore, streams: int = 5, each: int = 8) -> None:
     for number in range(streams):
         actor = {"principal": f"person{number % 3}"} | ({"on_behalf_of": "li.wei"} if number == 1 else {})
         metadata = {"actor": actor, "command_id": f"c-{number}", "correlation_id": f"chain-{number}"}
-        written = append(f"stream{number}", metadata=metadata, data={"title": f"供应商延期 number{number}"})
+        written = append(f"project-{number}", metadata=metadata, data={"title": f"供应商延期 number{number}"})
         await store.append(written)
         for version in range(2, each + 1):
             written = after(
@@ -37,7 +37,7 @@ async def fill(store: PostgresStore, streams: int = 5, each: int = 8) -> None:
 def refusal(number: int, **changed: str) -> RefusalLine:
     fields = {"code": "NotReady", "detail": f"预算超出门槛 {number}", "rule": "R6"} | changed
     return RefusalLine(
-        START, f"stream{number}", f"c-{number}", "Vote", {"principal": "li.wei"}, {}, channel="api", **fields
+        START, f"project-{number}", f"c-{number}", "Vote", {"principal": "li.wei"}, {}, channel="api", **fields
     )
 
 
@@ -48,7 +48,7 @@ async def found(store: PostgresStore, **wanted: object) -> list[int]:
 
 WANTED = (
     {},
-    {"stream": "stream2"},
+    {"stream": "project-2"},
     {"actor": "person1"},
     {"on_behalf_of": "li.wei"},
     {"types": ["StageEntered"]},
@@ -103,12 +103,12 @@ async def test_what_no_index_reaches_is_looked_through_in_bounded_pieces(
     await fill(store)
     monkeypatch.setattr(searching, "CHUNK", 2)
     monkeypatch.setattr(searching, "MOST_SCANNED", 6)
-    page = await search(Events(store.pool), Wanted(stream="stream0", types=["RiskRaised"]), replace(ALL, limit=5))
+    page = await search(Events(store.pool), Wanted(stream="project-0", types=["RiskRaised"]), replace(ALL, limit=5))
     assert page.rows == []
     assert page.rest is not None
     looks = 1
     while page.rest is not None:
-        page = await search(Events(store.pool), Wanted(stream="stream0", types=["RiskRaised"]), page.rest)
+        page = await search(Events(store.pool), Wanted(stream="project-0", types=["RiskRaised"]), page.rest)
         looks += 1
     assert ([row.position for row in page.rows], looks) == ([0], 7)
 
@@ -160,7 +160,7 @@ async def test_refusals_that_commit_late_are_not_left_out(store: PostgresStore, 
     holding = slow.transaction()
     await holding.start()
     await slow.execute(
-        "SELECT tandem.refuse(now(), 'stream0', 'c', 'Vote', 'Late', NULL, 'slow', 'api', $1, '{}')",
+        "SELECT tandem.refuse(now(), 'project-0', 'c', 'Vote', 'Late', NULL, 'slow', 'api', $1, '{}')",
         '{"principal": "li.wei"}',
     )
     await store.refuse(refusal(1))
