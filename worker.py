@@ -18,6 +18,7 @@ from activities.decide import Step
 from activities.engine import Engine, register_search_attributes
 from activities.follow import ProjectSteps
 from activities.herald import Herald, WebhookEngine
+from activities.indexing import Indexer
 from activities.notify import NotifySteps
 from activities.ports import StoreUnavailable
 from activities.seal import Anchor, SealSteps
@@ -35,6 +36,7 @@ from store.feeds import log_id
 from store.lockbox import Lockbox
 from store.owed import Owed
 from store.postgres import PostgresStore
+from store.searching import Indexes
 from store.tree import Tree
 from workflows.notification import NotificationWorkflow
 from workflows.project import ProjectWorkflow
@@ -187,7 +189,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         async with build(settings, client, store, step):
             log.info("working on %s", settings.task_queue)
             jobs = (sweep.run(), herald.run(), keep_registered(client), keep_sealed(settings, client, store))
-            beside = [asyncio.create_task(job) for job in jobs]
+            indexer = Indexer(Indexes(store.pool), store)
+            beside = [asyncio.create_task(job) for job in (*jobs, indexer.run())]
             await stop.wait()
             for task in beside:
                 task.cancel()
