@@ -45,11 +45,13 @@ class Cloud:
         return written(told | {"subject": webhook_id, "datacontenttype": "application/json"}, {"webhook": webhook_id})
 
     async def _sealed(self, fact: Recorded) -> bool:
-        """Asked of the project as it is now: what was opened since is open."""
+        """Asked of the project as it is now: what was opened since is open. What cannot be read stays closed."""
+        if not fact.stream.startswith(PREFIX):
+            return False
         try:
             event = event_of(fact)
-        except KeyError:
-            return False
+        except (KeyError, ValueError):
+            return True
         if type(event).seals is Event.seals:
             return False
         folded = await self._states.current(fact.stream.removeprefix(PREFIX))
