@@ -20,13 +20,17 @@ from activities.decide import Step
 from activities.ports import StoreUnavailable
 from activities.vault import Vault
 from api.app import build
+from api.audit import witnesses_of
 from api.dispatch import Door
 from api.newest import Newest
 from api.parts import Installation, Parts, Surroundings
 from api.waker import TemporalWaker
 from api.wakes import Wakes
+from auth.credentials import Credentials
 from auth.development import DevelopmentAuthenticator
 from auth.identity import Authenticator, NobodyKnown
+from auth.sessions import Sessions
+from auth.tokens import Tokens
 from config import Settings, configure_logging, load_templates
 from projections.people import keep_erased
 from store.migrate import MigrationRefused, status
@@ -68,6 +72,12 @@ def authenticator(settings: Settings) -> Authenticator:
     return DevelopmentAuthenticator() if settings.mode == "development" else NobodyKnown()
 
 
+def credentials(settings: Settings, store: PostgresStore) -> Credentials:
+    """Tokens and sessions; on a laptop also names on trust."""
+    trusting = DevelopmentAuthenticator() if settings.mode == "development" else None
+    return Credentials(Tokens(store.pool), Sessions(store.pool), trusting)
+
+
 async def connect(settings: Settings) -> Client:
     """Temporal. Raises RuntimeError where it cannot be reached."""
     return await Client.connect(
@@ -91,6 +101,7 @@ async def _open(settings: Settings, around: Surroundings, waker: TemporalWaker) 
     dsn, templates = settings.database_url.get_secret_value(), load_templates(settings.templates)
     master = load_master(settings.vault_key, settings.vault_key_file)
     keys: PostgresVault | None = None
+    witnesses = witnesses_of(settings.witness_keys)
     while True:
         try:
             keys = keys or await PostgresVault.open(settings.vault_dsn, master)
@@ -102,6 +113,7 @@ async def _open(settings: Settings, around: Surroundings, waker: TemporalWaker) 
             vault = Vault(keys)
             step = Step(store, templates, cache=settings.state_cache)
             door = Door(step, store, Wakes(waker))
+            around.authenticator = credentials(settings, store)
             around.parts = Parts(
                 store,
                 step,
@@ -112,6 +124,7 @@ async def _open(settings: Settings, around: Surroundings, waker: TemporalWaker) 
                 past_cache=settings.past_cache,
                 private_addresses=settings.webhook_private_addresses,
                 webhook_key=settings.webhook_secret_key,
+                witnesses=witnesses,
                 vault=vault,
                 keys=keys,
             )

@@ -13,10 +13,12 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from activities.ports import StoreUnavailable
 from api.ids import uuid7
 from api.parts import Surroundings
 from api.problems import Problem, problem_answer
-from auth.identity import Unauthenticated
+from auth.guard import from_elsewhere, scope_needed
+from auth.identity import Identity, Unauthenticated
 
 log = logging.getLogger("tandem.api")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -63,13 +65,30 @@ class Edge:
         path = scope["path"]
         if path == PROTECTED or path.startswith(PROTECTED + "/"):
             try:
-                identity = await self._around.authenticator.authenticate(Headers(scope=scope))
-            except Unauthenticated as stranger:
-                problem = Problem("Unauthenticated", stranger.detail, headers={"WWW-Authenticate": stranger.challenge})
+                scope["state"]["identity"] = await self._known(scope)
+            except Problem as problem:
                 await problem_answer(HTTPConnection(scope), problem)(scope, receive, send)
                 return
-            scope["state"]["identity"] = identity
         await self._app(scope, receive, send)
+
+    async def _known(self, scope: Scope) -> Identity:
+        """Who asks, with a credential that is good for it. Raises Problem."""
+        headers = Headers(scope=scope)
+        try:
+            identity = await self._around.authenticator.authenticate(headers)
+        except Unauthenticated as stranger:
+            told = {"WWW-Authenticate": stranger.challenge}
+            raise Problem("Unauthenticated", stranger.detail, headers=told) from None
+        except StoreUnavailable as outage:
+            log.warning("the store is away: %s", outage)
+            raise Problem("StoreUnavailable") from None
+        if identity.ambient and from_elsewhere(scope["method"], headers):
+            raise Problem("ForeignPage")
+        needed = scope_needed(scope["method"], scope["path"])
+        if not identity.in_person if needed is None else needed not in identity.scopes:
+            what = "Signing in in person is" if needed is None else f"A credential with the scope {needed} is"
+            raise Problem("ScopeMissing", f"{what} needed for that.")
+        return identity
 
 
 class _Answering:

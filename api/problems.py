@@ -54,6 +54,8 @@ KINDS: dict[str, Kind] = {
         "请求来自其他网站",
         "A browser says that a page of another site made the request. Nothing was done: do it from Tandem's own page.",
     ),
+    "NoCredential": Kind(404, "No such credential", "凭证不存在", "It is none of yours, or has ended already."),
+    "TooManyTokens": Kind(409, "Too many tokens", "令牌数量已达上限", "Fifty tokens live already: end one first."),
     "NotFound": Kind(404, "Not found", "不存在", "There is nothing at this address."),
     "NoProject": Kind(404, "No such project", "项目不存在", "There is no project with this id."),
     "NoSuchVersion": Kind(404, "No such version", "版本不存在", "The project had no such version, or not yet."),
@@ -63,6 +65,21 @@ KINDS: dict[str, Kind] = {
         "Too long ago to look at all projects",
         "时间太久,无法汇总全部项目",
         "More than 2,000 projects have changed since. Look at single projects as of then, or at a later instant.",
+    ),
+    "NoCheckpoint": Kind(404, "No such checkpoint", "检查点不存在", "Nothing is sealed yet, or nothing of this size."),
+    "NotSealedYet": Kind(
+        409, "Not sealed yet", "尚未封存", "The log is sealed a few seconds behind. Ask again.", {"Retry-After": "2"}
+    ),
+    "SealBroken": Kind(
+        503,
+        "The log is not the one that was sealed",
+        "日志与封存内容不一致",
+        "What is stored contradicts its checkpoints, so there is no proof. Operators and auditors must look.",
+        {"Retry-After": "60"},
+    ),
+    "UnknownWitness": Kind(403, "An unknown witness", "未知的见证方", "The line is by no witness that is known here."),
+    "BadCosignature": Kind(
+        422, "Not a signature of this checkpoint", "见证签名无效", "The line does not verify under the witness's key."
     ),
     "NoMessage": Kind(404, "No such message", "消息不存在", "The message is not in your inbox."),
     "NoEvent": Kind(404, "No such event", "事件不存在", "There is no event with this id."),
@@ -99,6 +116,19 @@ KINDS: dict[str, Kind] = {
     ),
     "KeyReused": Kind(
         422, "The key was used for something else", "幂等键已被占用", "Send another Idempotency-Key, or the same body."
+    ),
+    "NotSealedYet": Kind(
+        409,
+        "Not sealed yet",
+        "尚未封存",
+        "Nothing of this is under a checkpoint yet. Sealing follows within seconds where a key is set: try again then.",
+        {"Retry-After": "5"},
+    ),
+    "StillBlind": Kind(
+        409,
+        "You are evaluating blind",
+        "盲评进行中",
+        "The log holds what the other side has said of a project that you evaluate. Export it when both sides are in.",
     ),
     "MethodNotAllowed": Kind(405, "Method not allowed", "方法不允许", "This address does not take this method."),
     "TooLarge": Kind(413, "The body is too large", "请求体过大", "A body has at most 256 KiB."),

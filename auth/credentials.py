@@ -66,7 +66,8 @@ class Credentials:
         token = await self._tokens.find(secret)
         if token is None:
             raise Unauthenticated("This token is not known, has expired or was ended.")
-        return Identity(token.principal, client=f"token:{token.kind}", scopes=frozenset(token.scopes))
+        scopes = frozenset(token.scopes)
+        return Identity(token.principal, client=f"token:{token.kind}", scopes=scopes, in_person=False)
 
     async def _by_session(self, secret: str) -> Identity:
         session = await self._sessions.find(secret)

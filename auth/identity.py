@@ -35,6 +35,8 @@ class Identity:
     """The browser's session, where there is one."""
     confirmed_at: datetime | None = None
     """When the person last proved to be there; None for a credential that cannot tell."""
+    in_person: bool = True
+    """Whether it is the person, not a token that acts for them: a token makes no further tokens."""
     ambient: bool = False
     """Whether a browser sends the credential by itself: then it matters which page made it ask."""
 
@@ -58,11 +60,11 @@ class Authenticator(Protocol):
 
 
 class NobodyKnown:
-    """Where no way to authenticate is set up: everybody is a stranger."""
+    """Before the database was reached: everybody is a stranger."""
 
     async def authenticate(self, headers: Mapping[str, str]) -> Identity:
         """Always raises Unauthenticated."""
-        raise Unauthenticated("This installation has no way to authenticate set up.")
+        raise Unauthenticated("Nobody can be known before the database was reached: try again.")
 
 
 def bearer_token(headers: Mapping[str, str]) -> str:
