@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api import (
+    asyncapi,
+    audit,
     audit_reading,
     bulk,
     commands,
@@ -17,6 +19,8 @@ from api import (
     diff,
     events,
     inbox,
+    me,
+    packs,
     people,
     projects,
     service,
@@ -30,7 +34,23 @@ from api.problems import MEDIA_TYPE
 from domain.decider import COMMANDS
 from domain.messages import Command
 
-AREAS = (bulk, inbox, projects, views, diff, events, audit_reading, consumers, webhooks, people, service)
+AREAS = (
+    bulk,
+    inbox,
+    me,
+    projects,
+    views,
+    diff,
+    events,
+    audit,
+    audit_reading,
+    packs,
+    consumers,
+    webhooks,
+    people,
+    asyncapi,
+    service,
+)
 """Modules that list their routes as OPERATIONS, in the order of the document."""
 REF = "#/components/schemas/{model}"
 TAGS = [
@@ -39,6 +59,7 @@ TAGS = [
     {"name": "events", "description": "What happened, for ever."},
     {"name": "audit", "description": "What auditors search, check and take away."},
     {"name": "inbox", "description": "What waits for the caller."},
+    {"name": "account", "description": "The caller's own tokens and sessions."},
     {"name": "people", "description": "What is kept of people, and erasing it."},
     {"name": "feeds", "description": "Events for programs: consumers ask for them, webhooks are sent them."},
     {"name": "service", "description": "How this installation is."},
