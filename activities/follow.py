@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.causes import cause_of
 from activities.decide import Step
 from activities.folding import Folded, States, advance, event_of, stream_of
 from activities.keys import persons_key
@@ -70,8 +71,19 @@ class ProjectSteps:
     @patient
     async def act(self, asked: Act) -> Done:
         """Decide one of the lifecycle's own commands; a refusal is an answer, not a failure."""
+        folded = await self._step.states.current(asked.project_id)
+        cause = await cause_of(self._store, asked, stream_of(asked.project_id), folded.project)
         return await self._submit(
-            Envelope(asked.command_id, asked.project_id, asked.command, LIFECYCLE, datetime.now(UTC), asked.data)
+            Envelope(
+                asked.command_id,
+                asked.project_id,
+                asked.command,
+                LIFECYCLE,
+                datetime.now(UTC),
+                asked.data,
+                correlation_id=cause.correlation_id if cause else None,
+                causation_id=cause.event_id if cause else None,
+            )
         )
 
     @activity.defn(name="submit")

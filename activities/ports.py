@@ -69,6 +69,8 @@ class Page:
     """role -> persons who hold it now."""
     duties: Sequence[Duty] | None
     """None: unchanged since the version before, leave the rows as they are."""
+    over: Sequence[tuple[str, str, str]] | None = None
+    """None: `duties` are all that there are. Else they are the new ones, and this is (person, kind, ref) of the old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,14 @@ class Reservation:
     fresh: bool = field(compare=False, default=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """An event that another one answers, and the chain that both belong to."""
+
+    event_id: str
+    correlation_id: str
+
+
 class StoreUnavailable(Exception):
     """The database cannot be reached or is shutting down; nothing is known to have been written."""
 
@@ -166,6 +176,10 @@ class Store(Protocol):
 
     async def known_command(self, stream: str, command_id: str) -> KnownCommand | None:
         """The first answer to a command, if it was ever recorded."""
+        ...
+
+    async def newest_of(self, stream: str, types: Sequence[str], field: str, value: str) -> Chain | None:
+        """The newest event of these types whose data, where it has this field, says this value there."""
         ...
 
     async def refuse(self, line: RefusalLine) -> None:

@@ -132,6 +132,11 @@ def patience(request: Request) -> int | None:
     return None
 
 
+def request_id(request: Request) -> str:
+    """The id that the edge gave the request, or took from it."""
+    return str(request.scope["state"]["request_id"])
+
+
 def single(request: Request, name: str) -> str | None:
     """A header that may be given once. Raises Problem where it is given more often."""
     given = request.headers.getlist(name)

@@ -98,7 +98,8 @@ async def _submitted(request: Request, item: Item, key: str | None) -> dict[str,
     name = next((n for n, kind in routed().items() if item.command in {n, kind.route()}), None)
     if name is None:
         raise invalid("/command", "There is no such command.", "unknown")
-    asked = Asked(name, item.data, item.idempotency_key or key, item.if_match, client="bulk")
+    key, request_id = item.idempotency_key or key, asking.request_id(request)
+    asked = Asked(name, item.data, key, item.if_match, client="bulk", request_id=request_id)
     outcome = await parts(request).door.submit(asker(request), asking.project_id(item.project), asked)
     count_outcome(request, name, outcome)
     return {"status": 200, "answer": answer_of(outcome), "repeated": outcome.repeated}

@@ -63,7 +63,7 @@ async def read(request: Request, name: str, project_id: str) -> Asked:
     key, condition = asking.idempotency_key(request), asking.precondition(request)
     raw = await asking.body(request)
     try:
-        return Asked(name, asking.decoded(raw), key, condition.version)
+        return Asked(name, asking.decoded(raw), key, condition.version, request_id=asking.request_id(request))
     except asking.NotAnObject as error:
         kept = Asked(name, {"unreadable": raw[:2000].decode(errors="replace")}, key)
         door, wrong = parts(request).door, {"pointer": "", "code": error.code, "message": str(error)}

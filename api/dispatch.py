@@ -32,6 +32,8 @@ class Asked:
     """From If-Match."""
     client: str | None = None
     """The channel, where it is not the identity's own, e.g. `bulk`."""
+    request_id: str | None = None
+    """The request that it came with: kept with what it leads to."""
 
 
 def command_id(key: str | None) -> str:
@@ -88,6 +90,7 @@ class Door:
             at=self._now(),
             data=asked.data,
             expected_version=asked.expected_version,
+            request_id=asked.request_id,
         )
 
     def _ended(self, project_id: str) -> bool:

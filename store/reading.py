@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from activities.ports import KnownCommand, Recorded, RefusalLine
+from activities.ports import Chain, KnownCommand, Recorded, RefusalLine
 from store.bell import positions
 from store.connect import Pool, connect, reaching
 from store.rows import COLUMNS, recorded
@@ -24,6 +24,10 @@ READ_FEED = f"""
 """  # noqa: S608
 READ_COMMAND = """
     SELECT fingerprint, version, position, answer FROM tandem.command WHERE stream = $1 AND command_id = $2
+"""
+NEWEST_OF = """
+    SELECT event_id::text, coalesce(metadata ->> 'correlation_id', event_id::text) FROM tandem.event
+    WHERE stream = $1 AND type = ANY ($2) AND (NOT data ? $3 OR data ->> $3 = $4) ORDER BY version DESC LIMIT 1
 """
 LAGGING = """
     SELECT stream, head, seen FROM tandem.wake
@@ -87,6 +91,11 @@ class Reader:
         """The first answer to a command, if it was ever recorded."""
         rows = await self.pool.fetch(READ_COMMAND, stream, command_id)
         return KnownCommand(*rows[0]) if rows else None
+
+    async def newest_of(self, stream: str, types: Sequence[str], field: str, value: str) -> Chain | None:
+        """The newest event of these types whose data, where it has this field, says this value there."""
+        row = await self.pool.fetchrow(NEWEST_OF, stream, types, field, value)
+        return None if row is None else Chain(*row)
 
     async def seen(self, stream: str) -> int:
         """Up to which version the lifecycle has acted; 0 where unknown."""
