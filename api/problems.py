@@ -117,13 +117,6 @@ KINDS: dict[str, Kind] = {
     "KeyReused": Kind(
         422, "The key was used for something else", "幂等键已被占用", "Send another Idempotency-Key, or the same body."
     ),
-    "NotSealedYet": Kind(
-        409,
-        "Not sealed yet",
-        "尚未封存",
-        "Nothing of this is under a checkpoint yet. Sealing follows within seconds where a key is set: try again then.",
-        {"Retry-After": "5"},
-    ),
     "StillBlind": Kind(
         409,
         "You are evaluating blind",

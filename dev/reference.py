@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from api.contract import operations
 from api.problems import KINDS, PRECONDITION, STATUS
 from config import Settings
-from dev import golden
+from dev import asyncapi, golden
 from dev.promises import ROOT, Refusal, merged, ours, refusals, stored_names
 from dev.shapes import Shapes, meanings, table, words
 from domain.messages import COMMANDS, EVENTS, Command, Event
@@ -306,7 +306,8 @@ def kept_names() -> dict[str, list[str]]:
 def files() -> dict[str, str]:
     """Everything that this module writes, by its path from the root."""
     grown = json.dumps(merged(kept_names(), stored_names()), indent=1) + "\n"
-    return pages() | golden.missing() | {STORED_NAMES.relative_to(ROOT).as_posix(): grown}
+    events = {(PAGES / "asyncapi.yaml").relative_to(ROOT).as_posix(): asyncapi.text()}
+    return pages() | events | golden.missing() | {STORED_NAMES.relative_to(ROOT).as_posix(): grown}
 
 
 def differing() -> list[str]:
