@@ -4,6 +4,7 @@ Two axes: what was recorded by a version, and what was true at an instant as far
 to the letter: docs/explanation/time-travel.md.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
@@ -55,6 +56,8 @@ class Past:
         self._archive = archive
         self._size = size
         self._kept: OrderedDict[tuple[str, int], Folded] = OrderedDict()
+        self.turn = asyncio.Lock()
+        """For whoever folds very many projects: one at a time, so that others are not kept waiting."""
 
     @property
     def kept(self) -> int:

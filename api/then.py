@@ -78,10 +78,11 @@ async def waiting_then(behind: Parts, person: str, at: datetime, limit: int) -> 
     heads = await behind.archive.heads(at, MOST_CHANGED + 1, changed_since=True)
     if len(heads) > MOST_CHANGED:
         raise Problem("TooLongAgo")
-    for head in heads:
-        project = (await behind.past.as_of(head.project_id, head.version)).project
-        for one in _waiting(project, person):
-            found.setdefault((one.project_id, one.kind, one.ref), one)
+    async with behind.past.turn:
+        for head in heads:
+            project = (await behind.past.as_of(head.project_id, head.version)).project
+            for one in _waiting(project, person):
+                found.setdefault((one.project_id, one.kind, one.ref), one)
     return in_order(found.values(), at)[:limit]
 
 
