@@ -37,7 +37,7 @@ class Metrics:
         lines += _counter("tandem_refusals_total", "Refusals by code.", ("code",), self.refusals)
         lines += self._histogram()
         for name, (about, value) in gauges.items():
-            lines += [f"# HELP {name} {about}", f"# TYPE {name} gauge", f"{name} {value:g}"]
+            lines += [f"# HELP {name} {about}", f"# TYPE {name} gauge", f"{name} {value:.12g}"]
         return "\n".join(lines) + "\n"
 
     def _histogram(self) -> Iterable[str]:

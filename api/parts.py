@@ -19,11 +19,13 @@ from api.metrics import Metrics
 from api.newest import Newest
 from api.problems import Problem
 from auth.identity import Authenticator, Identity
+from domain.checkpoint import Key
 from projections.past import Archive
 from projections.people import is_officer
 from store.feeds import Consumers, log_id
 from store.lockbox import Lockbox
 from store.postgres import PostgresStore
+from store.tree import Tree
 from store.vault import PostgresVault
 from store.webhooks import Webhooks
 
@@ -59,6 +61,8 @@ class Parts:
     """Whether webhooks may lead into our own network."""
     webhook_key: str | None = None
     """What their secrets are sealed with."""
+    witnesses: tuple[Key, ...] = ()
+    """Whose cosignatures under checkpoints are kept."""
 
     @cached_property
     def cloud(self) -> Cloud:
@@ -74,6 +78,11 @@ class Parts:
     def webhooks(self) -> Webhooks:
         """Endpoints that are sent events."""
         return Webhooks(self.store.pool, Lockbox(self.webhook_key))
+
+    @cached_property
+    def tree(self) -> Tree:
+        """The seal over the log."""
+        return Tree(self.store.pool)
 
     @cached_property
     def archive(self) -> Archive:

@@ -5,6 +5,7 @@ import contextlib
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import orjson
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -19,6 +20,9 @@ from api.problems import Problem, about
 NO_STORE = {"Cache-Control": "no-store"}
 PATIENCE = 3.0
 MOST_LAGGING = 1000
+UNKNOWN = "unknown"
+SEALING_GOES = ("new", "sealing")
+"""States of sealing in which nobody has to do anything."""
 
 
 def _json(value: object, status: int = 200) -> Response:
@@ -33,13 +37,23 @@ async def livez(_: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """Whether commands can be taken: the database answers and its schema is current.
 
-    Temporal is reported and not needed: people go on without it, reminders follow when it is back.
+    Temporal is reported and not needed: people go on without it, reminders follow when it is back. So is sealing:
+    `no_key` means that nothing is sealed, `refused` that what is stored contradicts what was sealed.
     """
     behind = surroundings(request).parts
     database, schema, engine = (False, False, False) if behind is None else await _checked(behind)
     ready = database and schema
-    checks = {"database": database, "schema": schema, "temporal": engine}
-    return _json({"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503)
+    sealing = await _sealing(behind) if behind is not None and ready else UNKNOWN
+    checks = {"database": database, "schema": schema, "temporal": engine, "sealing": sealing in SEALING_GOES}
+    told = {"status": "ready" if ready else "not ready", "checks": checks, "sealing": sealing}
+    return _json(told, 200 if ready else 503)
+
+
+async def _sealing(behind: Parts) -> str:
+    try:
+        return (await behind.tree.health()).state
+    except (StoreUnavailable, asyncpg.PostgresError):
+        return UNKNOWN
 
 
 async def _checked(behind: Parts) -> tuple[bool, bool, bool]:
@@ -80,8 +94,24 @@ async def _gauges(behind: Parts) -> dict[str, tuple[str, float]]:
         lagging = await behind.store.lagging(MOST_LAGGING, timedelta(0))
         told["tandem_wake_lagging_projects"] = ("Projects whose workflow has not followed yet.", len(lagging))
         behind_by = sum(head - seen for _, head, seen in lagging)
+        told |= await _seal_gauges(behind)
         told["tandem_wake_lagging_events"] = ("Events that workflows have not followed yet.", behind_by)
     return told
+
+
+async def _seal_gauges(behind: Parts) -> dict[str, tuple[str, float]]:
+    health, places = await behind.tree.health(), await behind.tree.places()
+    behind_by = max((health.sealed - size for size in places.values()), default=0)
+    return {
+        "tandem_sealed_events": ("Events under the last checkpoint.", health.sealed),
+        "tandem_seal_lag_events": ("Events that are not sealed yet.", health.head - health.sealed),
+        "tandem_seal_refused": (
+            "1 while the log contradicts what was sealed: look at once.",
+            health.state == "refused",
+        ),
+        "tandem_seal_without_key": ("1 while there is no key to seal with.", health.state == "no_key"),
+        "tandem_anchor_lag_events": ("Events that the slowest second place has no checkpoint over.", behind_by),
+    }
 
 
 async def problem_page(request: Request) -> Response:
