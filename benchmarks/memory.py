@@ -62,7 +62,7 @@ class Memory:
 
 
 def _recorded(fact: Fact, position: int) -> Recorded:
-    return Recorded(**{f.name: getattr(fact, f.name) for f in fields(fact)}, position=position)
+    return Recorded(**{f.name: getattr(fact, f.name) for f in fields(Fact)}, position=position)
 
 
 class MemoryPlayer:

@@ -43,6 +43,20 @@ def fingerprint(value: Any) -> bytes:
     return sha256(canonical(value)).digest()
 
 
+def check_text(text: str) -> None:
+    """Raises NotCanonical where a string is not in NFC, has U+0000 or a lone surrogate."""
+    if "\x00" in text:
+        raise NotCanonical("a string has U+0000")
+    if text.isascii():
+        return
+    if not is_normalized("NFC", text):
+        raise NotCanonical("a string is not in NFC")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise NotCanonical("a string has a lone surrogate") from error
+
+
 def instant(moment: datetime) -> str:
     """RFC 3339 in UTC with exactly six digits of a second and `Z`. Raises NotCanonical.
 
@@ -112,18 +126,22 @@ def envelope_bytes(
     """
     if len(prev_hash) != 32:
         raise NotCanonical("prev_hash must have 32 bytes")
+    check_text(stream)
+    check_text(type)
+    recorded = instant(recorded_at)
     named = {
         "stream": stream,
         "version": version,
         "event_id": str(event_id),
         "type": type,
         "schema_version": schema_version,
-        "recorded_at": instant(recorded_at),
-        "effective_at": instant(effective_at),
+        "recorded_at": recorded,
+        "effective_at": recorded if effective_at is recorded_at else instant(effective_at),
         "prev_hash": prev_hash.hex(),
+        "metadata": orjson.Fragment(metadata),
+        "data": orjson.Fragment(data),
     }
-    canonical(named)
-    return _dump(named | {"metadata": orjson.Fragment(metadata), "data": orjson.Fragment(data)})
+    return _dump(named)
 
 
 def _dump(value: Any) -> bytes:
@@ -144,7 +162,7 @@ def _check_shape(value: Any, depth: int) -> None:
     """Only what has one spelling in JSON. Integers, keys and surrogates are left to the writer."""
     if type(value) in _ATOMS:
         return
-    if isinstance(value, dict | Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         value = value.values()
     elif isinstance(value, str | int):
         return
@@ -172,20 +190,13 @@ def _surely_fine(raw: bytes) -> bool:
 def _check_texts(value: Any) -> None:
     """Every string for itself, keys included; the shape has been checked."""
     if isinstance(value, str):
-        _check_text(value)
+        check_text(value)
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            _check_text(key)
+            check_text(key)
             if max(key, default="") > "\uffff":
                 raise NotCanonical("a key has a character beyond the BMP")
             _check_texts(inner)
     elif isinstance(value, list | tuple):
         for inner in value:
             _check_texts(inner)
-
-
-def _check_text(text: str) -> None:
-    if "\x00" in text:
-        raise NotCanonical("a string has U+0000")
-    if not is_normalized("NFC", text):
-        raise NotCanonical("a string is not in NFC")

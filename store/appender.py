@@ -1,7 +1,8 @@
-"""Group commit in the client: whatever waits goes to the database in one call, on one connection per process.
+"""Group commit in the client: whatever waits goes to the database in one call, on two connections by turns.
 
 The log has one order, so appends queue for its head anyway. Queueing here instead of there makes one commit
-carry many of them: order without gaps at no less speed than unordered inserts.
+carry many of them. While one batch is written the next one is made ready, sent and read by the server: it
+waits there for the head, so that neither side waits for the other.
 """
 
 import asyncio
@@ -16,9 +17,10 @@ from store.batch import SQL, ChainBroken, Ready, UnfitAppend, arguments, ready, 
 from store.connect import is_away
 
 BATCH_APPENDS = 256
-BATCH_LEAST = 8
-"""So few go together even where half of them could be prepared meanwhile."""
 BATCH_BYTES = 4 << 20
+BATCH_LEAST = 8
+"""So few go together even where half of them could follow on the other connection."""
+LANES = 2
 PAUSE_SECONDS = (0.02, 0.5)
 """Between attempts to connect: the first pause, doubled up to the last."""
 
@@ -27,6 +29,9 @@ PAUSE_SECONDS = (0.02, 0.5)
 class _Waiting:
     ready: Ready
     answer: asyncio.Future[Verdict] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def give_up(self, patience: float) -> None:
+        self.settle(StoreUnavailable(f"no answer from the database within {patience:g} s"))
 
     def settle(self, outcome: Verdict | Exception) -> None:
         if self.answer.done():
@@ -37,8 +42,28 @@ class _Waiting:
             self.answer.set_result(outcome)
 
 
+class _Lane:
+    """A connection that is made when needed, and the batch that is under way on it."""
+
+    def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
+        self._connect = connect
+        self._connection: asyncpg.Connection | None = None
+        self.batch: list[_Waiting] = []
+        self.stirred = asyncio.Event()
+
+    async def reach(self) -> asyncpg.Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._connect()
+        return self._connection
+
+    def drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            connection.terminate()
+
+
 class Appender:
-    """One queue, one connection, one batch at a time.
+    """One queue, two connections, at most one batch on each.
 
     `connect` makes a connection, `committed` hears the position of the last event of each batch,
     `patience` (seconds) bounds how long a caller waits before StoreUnavailable.
@@ -50,13 +75,11 @@ class Appender:
         committed: Callable[[int], None],
         patience: float = 5.0,
     ) -> None:
-        self._connect = connect
         self._committed = committed
         self._patience = patience
-        self._connection: asyncpg.Connection | None = None
         self._queue: deque[_Waiting] = deque()
-        self._filled = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._lanes = [_Lane(connect) for _ in range(LANES)]
+        self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
 
     async def append(self, append: Append) -> Verdict:
@@ -68,15 +91,15 @@ class Appender:
         waiting = _Waiting(ready(append))
         if self._closed:
             raise StoreUnavailable("the store is closed")
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="appender")
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._run(lane), name="appender") for lane in self._lanes]
         self._queue.append(waiting)
-        self._filled.set()
+        self._stir()
+        patience_ends = asyncio.get_running_loop().call_later(self._patience, waiting.give_up, self._patience)
         try:
-            async with asyncio.timeout(self._patience):
-                verdict = await waiting.answer
-        except TimeoutError as error:
-            raise StoreUnavailable(f"no answer from the database within {self._patience:g} s") from error
+            verdict = await waiting.answer
+        finally:
+            patience_ends.cancel()
         if verdict.kind is VerdictKind.CONFLICT and verdict.version < append.expected_version:
             raise StreamRewound(
                 f"{append.stream} ends at version {verdict.version}, {append.expected_version} was seen before"
@@ -86,38 +109,51 @@ class Appender:
     async def close(self) -> None:
         """Finish what waits, as far as the database lets us within the callers' patience; then disconnect."""
         self._closed = True
-        self._filled.set()
-        if self._task is not None:
-            await asyncio.wait([self._task], timeout=self._patience)
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        self._stir()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._patience)
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         for waiting in self._queue:
             waiting.settle(StoreUnavailable("the store is closed"))
-        self._drop()
+        for lane in self._lanes:
+            lane.drop()
 
-    async def _run(self) -> None:
-        settled = 0
-        while True:
-            if not self._queue:
-                if self._closed:
-                    return
-                self._filled.clear()
-                await self._filled.wait()
-            batch = self._take(settled)
-            if batch:
-                await self._store(batch)
-            settled = len(batch)
+    async def _run(self, lane: _Lane) -> None:
+        while self._queue or not self._closed:
+            lane.stirred.clear()
+            lane.batch = self._take() if self._due() else []
+            if lane.batch:
+                self._stir()
+                await self._store(lane, lane.batch)
+                lane.batch = []
+                self._stir()
+            else:
+                await lane.stirred.wait()
 
-    def _take(self, settled: int) -> list[_Waiting]:
+    def _stir(self) -> None:
+        """Wake an idle lane where there is work for it."""
+        if self._closed or self._due():
+            for lane in self._lanes:
+                if not lane.batch:
+                    lane.stirred.set()
+                    if not self._closed:
+                        return
+
+    def _due(self) -> bool:
+        """Whether to send what waits. Behind another batch it would only wait elsewhere, and could not grow."""
+        return len(self._queue) >= max(1, sum(len(lane.batch) for lane in self._lanes))
+
+    def _take(self) -> list[_Waiting]:
         """The oldest that fit; the second append of a stream is held back, for it needs to see the first.
 
-        `settled` callers have just got their answers and will come again. Half of all per batch keeps both
-        sides busy: the database writes one half while this process prepares the other.
+        Where nothing is under way, half of them: the other half follows at once, and from then on the two take turns.
         """
-        most = min(BATCH_APPENDS, max(BATCH_LEAST, (len(self._queue) + settled + 1) // 2))
         batch: list[_Waiting] = []
         held: list[_Waiting] = []
-        streams: set[str] = set()
+        streams = {waiting.ready.append.stream for lane in self._lanes for waiting in lane.batch}
+        most = BATCH_APPENDS if streams else min(BATCH_APPENDS, max(BATCH_LEAST, (len(self._queue) + 1) // 2))
         size = 0
         while self._queue and len(batch) < most and size < BATCH_BYTES:
             waiting = self._queue.popleft()
@@ -133,29 +169,27 @@ class Appender:
         self._queue.extendleft(reversed(held))
         return batch
 
-    async def _store(self, batch: list[_Waiting]) -> None:
+    async def _store(self, lane: _Lane, batch: list[_Waiting]) -> None:
         """Every one of the batch is settled or back in the queue when this returns."""
         try:
-            await self._send(batch)
+            await self._send(lane, batch)
         except Exception as error:
             if is_away(error):
                 # Perhaps stored, perhaps not: sent again, the command id tells.
-                self._drop()
+                lane.drop()
+                lane.batch = []
                 self._queue.extendleft(reversed(batch))
-                await self._reconnect()
+                await self._reconnect(lane)
             elif len(batch) == 1:
                 batch[0].settle(_fault(error))
             else:
                 # One of them aborted all: alone, each gets what it deserves.
                 for waiting in batch:
-                    await self._store([waiting])
+                    await self._store(lane, [waiting])
 
-    async def _send(self, batch: list[_Waiting]) -> None:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await self._connect()
-        rows = await self._connection.fetch(
-            SQL, *arguments([waiting.ready for waiting in batch]), timeout=self._patience
-        )
+    async def _send(self, lane: _Lane, batch: list[_Waiting]) -> None:
+        connection = await lane.reach()
+        rows = await connection.fetch(SQL, *arguments([waiting.ready for waiting in batch]), timeout=self._patience)
         outcomes = verdicts(rows)
         for waiting, outcome in zip(batch, outcomes, strict=True):
             waiting.settle(outcome)
@@ -163,23 +197,18 @@ class Appender:
         if last >= 0:
             self._committed(last)
 
-    async def _reconnect(self) -> None:
+    async def _reconnect(self, lane: _Lane) -> None:
         """Until there is a connection or nobody waits any more."""
         pause, longest = PAUSE_SECONDS
         while any(not waiting.answer.done() for waiting in self._queue):
             try:
-                self._connection = await self._connect()
+                await lane.reach()
                 return
             except Exception as error:
                 if not is_away(error):
                     raise
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, longest)
-
-    def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None and not connection.is_closed():
-            connection.terminate()
 
 
 def _written(outcome: Verdict | ChainBroken) -> int:

@@ -1,20 +1,22 @@
 """From appends to the arrays of one call, and back to verdicts. What could abort a batch is refused here."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any
 
 import orjson
 
+from activities.hashed import Written, hashed, written
 from activities.ports import GENESIS, Append, Fact, Page, Verdict, VerdictKind
-from domain.canonical import NotCanonical, canonical, envelope_bytes, hash_envelope
+from domain.canonical import NotCanonical, canonical, check_text
 
 ENTRY_BOUND = 65_535
 """Bytes of one canonical envelope: what an entry of a published log bundle can hold."""
 NAME_BOUND = 200
 """Characters of a stream, type or command id."""
 VERSION_BOUND = 2**53
+_ATTESTED = [field.name for field in fields(Fact) if field.name != "leaf_hash"]
 
 SQL = """
     SELECT verdict, head, last_position, first_answer
@@ -37,8 +39,8 @@ class Ready:
     append: Append
     answer: bytes
     page: bytes | None
-    contents: tuple[tuple[bytes, bytes], ...]
-    """Per fact: metadata, data."""
+    contents: list[Written]
+    """Of each fact."""
     size: int
     """Bytes of JSON, for the bound of a batch."""
 
@@ -50,10 +52,10 @@ def ready(append: Append) -> Ready:
     """
     _check_names(append)
     _check_chain(append)
-    contents = tuple(_checked(fact) for fact in append.facts)
+    contents = [_written(fact) for fact in append.facts]
     answer = canonical(append.answer)
     page = None if append.page is None else page_document(append.page)
-    size = len(answer) + len(page or b"") + sum(len(metadata) + len(data) for metadata, data in contents)
+    size = len(answer) + len(page or b"") + sum(one.size for one in contents)
     return Ready(append, answer, page, contents, size)
 
 
@@ -72,7 +74,7 @@ def arguments(batch: Sequence[Ready]) -> tuple[list[Any], ...]:
     """The arrays for SQL: eight by append, ten by event."""
     appends = [item.append for item in batch]
     facts = [(no, fact) for no, append in enumerate(appends, 1) for fact in append.facts]
-    contents = [pair for item in batch for pair in item.contents]
+    contents = [one for item in batch for one in item.contents]
     return (
         [append.stream for append in appends],
         [append.expected_version for append in appends],
@@ -90,8 +92,8 @@ def arguments(batch: Sequence[Ready]) -> tuple[list[Any], ...]:
         [fact.recorded_at for _, fact in facts],
         [fact.effective_at for _, fact in facts],
         [fact.leaf_hash for _, fact in facts],
-        [metadata for metadata, _ in contents],
-        [data for _, data in contents],
+        [one.metadata for one in contents],
+        [one.data for one in contents],
     )
 
 
@@ -108,7 +110,7 @@ def verdicts(rows: Iterable[Sequence[Any]]) -> list[Verdict | ChainBroken]:
 def _check_names(append: Append) -> None:
     for what, name in (("stream", append.stream), ("command_id", append.command_id)):
         _check_name(what, name)
-    canonical((append.stream, append.command_id))
+        check_text(name)
     if len(append.fingerprint) != 32:
         raise UnfitAppend("fingerprint must have 32 bytes")
     if not append.facts:
@@ -135,31 +137,25 @@ def _check_chain(append: Append) -> None:
         raise UnfitAppend("an event id occurs twice")
 
 
-def _checked(fact: Fact) -> tuple[bytes, bytes]:
+def _written(fact: Fact) -> Written:
     _check_name("type", fact.type)
     if not 0 < fact.schema_version < 2**31:
         raise UnfitAppend("schema_version must lie between 1 and 2^31")
+    found = written(fact) or _hashed_again(fact)
+    if found.size > ENTRY_BOUND:
+        raise UnfitAppend(f"an event takes {found.size} bytes, more than {ENTRY_BOUND}")
+    return found
+
+
+def _hashed_again(fact: Fact) -> Written:
+    """For facts that were not made by `hashed`, or were changed afterwards."""
     for content in (fact.metadata, fact.data):
         if not isinstance(content, Mapping):
             raise NotCanonical("metadata and data must be objects")
-    metadata, data = canonical(fact.metadata), canonical(fact.data)
-    envelope = envelope_bytes(
-        stream=fact.stream,
-        version=fact.version,
-        event_id=fact.event_id,
-        type=fact.type,
-        schema_version=fact.schema_version,
-        recorded_at=fact.recorded_at,
-        effective_at=fact.effective_at,
-        metadata=metadata,
-        data=data,
-        prev_hash=fact.prev_hash,
-    )
-    if len(envelope) > ENTRY_BOUND:
-        raise UnfitAppend(f"an event takes {len(envelope)} bytes, more than {ENTRY_BOUND}")
-    if hash_envelope(envelope) != fact.leaf_hash:
+    again = hashed(**{name: getattr(fact, name) for name in _ATTESTED})
+    if again.leaf_hash != fact.leaf_hash:
         raise UnfitAppend("leaf_hash is not the hash of the fact")
-    return metadata, data
+    return again.written
 
 
 def _plain(value: Any) -> Any:

@@ -10,10 +10,14 @@ from store.batch import SQL, arguments, ready
 from store.connect import connect
 from store.postgres import PostgresStore
 from tests.conftest import Database
-from tests.store.building import append
+from tests.store.building import after, append
 
 WRITERS = 12
 APPENDS = 40
+WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE application_name = 'tandem appender' AND datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 async def write(database: Database, number: int, heads: dict[str, tuple[int, bytes]], lost: list[str]) -> int:
@@ -77,6 +81,31 @@ async def test_processes_share_one_log(database: Database) -> None:
     finally:
         for store in stores:
             await store.close()
+
+
+async def test_two_batches_under_way_keep_each_stream_in_order(database: Database) -> None:
+    """Forty streams at once fill both connections; who comes second on a stream sees the first."""
+    store = await PostgresStore.open(database.app, pool_size=2)
+    admin = await asyncpg.connect(database.admin)
+    try:
+        firsts = [append(f"p{no}") for no in range(40)]
+        async with admin.transaction():
+            await admin.execute("SELECT FROM tandem.log_head FOR UPDATE")
+            calls = [asyncio.gather(*map(store.append, firsts))]
+            async with asyncio.timeout(3):
+                # PostgreSQL tells nobody that somebody waits for a lock.
+                while await store.pool.fetchval(WAITING) < 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            others = [append(first.stream, command_id="c-2") for first in firsts]
+            for wave in (others, firsts, [after(first, "c-3") for first in firsts]):
+                calls.append(asyncio.gather(*map(store.append, wave)))
+                await asyncio.sleep(0)
+        kinds = [{verdict.kind for verdict in await call} for call in calls]
+        assert kinds == [{VerdictKind.OK}, {VerdictKind.CONFLICT}, {VerdictKind.DUPLICATE}, {VerdictKind.OK}]
+        assert [fact.position for fact in await store.feed(limit=1000)] == list(range(80))
+    finally:
+        await admin.close()
+        await store.close()
 
 
 async def test_a_closed_store_says_so(database: Database) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from activities.messages import NoticeMessage
-from activities.ports import Append, Page
+from activities.ports import Append, Page, VerdictKind
 from projections import duties, project
 from projections.deliveries import Deliveries
 from projections.messages import Messages
@@ -72,6 +72,20 @@ async def test_a_page_changes_with_each_append(store: PostgresStore, database: D
         (11, [("tao.yun", "PMO")], [("tao.yun", "plan")]),
         (16, [], []),
     ]
+
+
+async def test_duties_that_are_over_go_and_the_rest_stays(store: PostgresStore, database: Database) -> None:
+    first = append("p1", page=page("p1", duties=[duty(), duty("pei.min"), duty("tao.yun")]))
+    other = append("p2", page=page("p2", duties=[duty("pei.min")]))
+    moved = page(
+        "p1", duties=[duty("tao.yun", due_at=START)], over=[(who, "sign", "charter") for who in ("pei.min", "tao.yun")]
+    )
+    none = page("p1", duties=[duty("an.jing")], over=[])
+    second = after(first, "c-2", page=moved)
+    for made in (first, other, second, after(second, "c-3", page=none)):
+        assert (await store.append(made)).kind is VerdictKind.OK
+    found = [(row[2], row[3], row[1]) for row in (await rows(database))["duty"]]
+    assert found == [("p1", "an.jing", None), ("p1", "li.wei", None), ("p1", "tao.yun", START), ("p2", "pei.min", None)]
 
 
 async def test_replay_equals_live(store: PostgresStore, database: Database) -> None:

@@ -1,13 +1,14 @@
 """Appends that can never be stored are refused before anything is sent, and harm nobody else."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from activities.ports import Append, VerdictKind
+from activities.hashed import hashed, written
+from activities.ports import Append, Fact, VerdictKind
 from domain.canonical import NotCanonical
 from store.batch import UnfitAppend, ready
 from store.postgres import PostgresStore
@@ -80,6 +81,17 @@ UNFIT = {
 def test_unfit(name: str) -> None:
     with pytest.raises((UnfitAppend, NotCanonical)):
         ready(UNFIT[name])
+
+
+def test_what_was_changed_after_hashing_is_hashed_again() -> None:
+    made = {field.name: getattr(GOOD.facts[0], field.name) for field in fields(Fact) if field.name != "leaf_hash"}
+    known = hashed(**made)
+    assert written(known) == ready(replace(GOOD, facts=[known])).contents[0]
+    assert ready(replace(GOOD, facts=[known])).contents == ready(replace(GOOD, facts=[GOOD.facts[0]])).contents
+    with pytest.raises(UnfitAppend, match="leaf_hash"):
+        ready(replace(GOOD, facts=[replace(known, data={"title": "edited"})]))
+    with pytest.raises(UnfitAppend, match="bytes"):
+        ready(replace(GOOD, facts=[hashed(**made | {"data": {"a": "x" * 65_536}})]))
 
 
 async def test_nothing_unfit_is_sent(store: PostgresStore) -> None:
