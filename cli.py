@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dev.verbs import feeds, proof, travel
+from dev.verbs import audit, feeds, proof, travel
 from dev.verbs.asked import (
     HomeOption,
     JsonOption,
@@ -42,6 +42,7 @@ project = typer.Typer(help="Look at projects.", no_args_is_help=True)
 settings = typer.Typer(help="Look at the settings.", no_args_is_help=True)
 app.add_typer(project, name="project")
 app.add_typer(settings, name="config")
+app.add_typer(audit.audit, name="audit")
 app.add_typer(feeds.webhook, name="webhook")
 app.add_typer(feeds.consumer, name="consumer")
 project.command("diff")(travel.diff)

@@ -38,7 +38,7 @@ def press(cover: Cover, items: Sequence[Item]) -> bytes:
     """The document as PDF. Takes some milliseconds a row; needs no font of the machine."""
     rows = [_row(cover.what, item) for item in items]
     newest = max((row["at"] for row in rows), default="")
-    asked = {name: str(value) for name, value in sorted(cover.filter.items())}
+    asked = {name: _listed(value) for name, value in sorted(cover.filter.items())}
     told = {
         "what": cover.what,
         "reader": cover.reader,
@@ -83,6 +83,10 @@ def _row(what: str, item: Item) -> dict[str, str]:
         "rule": rule or "–",
         "mark": _short(mark),
     }
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _short(text: str) -> str:
