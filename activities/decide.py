@@ -222,7 +222,7 @@ def _facts(envelope: Envelope, events: Sequence[Event], folded: Folded, at: date
             type=type(event).__name__,
             schema_version=event.schema_version,
             recorded_at=at,
-            effective_at=at,
+            effective_at=event.effective(folded.project, at),
             metadata=metadata,
             data=to_data(event),
             prev_hash=facts[-1].leaf_hash if facts else folded.head_hash,
