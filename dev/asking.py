@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -87,6 +87,24 @@ class Api:
                 words = f"{failed}\nIt may have been done. Send it again with --key {key}: it counts once."
                 raise Unanswered(failed.code, words, failed.problem) from None
             raise
+
+    def download(self, path: str, file: IO[bytes], **query: Any) -> None:
+        """Write what comes into a file, piece by piece. Raises Unanswered, also where it breaks off."""
+        who = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        direct = urlsplit(self.url).hostname in LOOPBACK
+        try:
+            with (
+                httpx2.Client(base_url=self.url, timeout=60, trust_env=not direct) as client,
+                client.stream("GET", path, headers=who, params=query) as answer,
+            ):
+                if not answer.is_success:
+                    answer.read()
+                    raise _unanswered(answer, bool(self.token))
+                for piece in answer.iter_bytes():
+                    file.write(piece)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            words = f"{self.url} does not answer, or broke off ({error}). Is it running? Try: tandem doctor"
+            raise Unanswered(Exit.UNAVAILABLE, words) from None
 
     def _ask(self, method: str, path: str, headers: Mapping[str, str] | None = None, **rest: Any) -> Any:
         who = {"Authorization": f"Bearer {self.token}"} if self.token else {}

@@ -5,6 +5,7 @@ so that a slow reader keeps nobody waiting.
 """
 
 import asyncio
+import sys
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import suppress
@@ -31,14 +32,18 @@ TILES = 64
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Of every file in the ZIP: the same events make the same bytes."""
 # The envelope as text, its own keys in order; what is inside data and metadata is put in order here.
+# Of an event that was archived, its hash alone is here.
 LINE = """
-    '{"data":' || e.data::text
+    CASE WHEN e.metadata ? 'archived' THEN '{"archived":' || (e.metadata -> 'archived')::text
+      || ',"leaf":"' || encode(e.leaf_hash, 'hex') || '","stream":' || to_json(e.stream)::text
+      || ',"version":' || e.version::text || '}'
+    ELSE '{"data":' || e.data::text
     || ',"effective_at":"' || to_char(e.effective_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
     || '","event_id":"' || e.event_id::text || '","metadata":' || e.metadata::text
     || ',"prev_hash":"' || encode(e.prev_hash, 'hex')
     || '","recorded_at":"' || to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
     || '","schema_version":' || e.schema_version::text || ',"stream":' || to_json(e.stream)::text
-    || ',"type":' || to_json(e.type)::text || ',"version":' || e.version::text || '}'
+    || ',"type":' || to_json(e.type)::text || ',"version":' || e.version::text || '}' END
 """
 # Only constants are put into SQL (S608 is excused for that).
 OF_LOG = f"""
@@ -47,7 +52,7 @@ OF_LOG = f"""
 """  # noqa: S608
 OF_STREAM = f"""
     SELECT convert_to(string_agg({LINE}, E'\\n' ORDER BY e.version), 'UTF8'), max(e.version)
-    FROM (SELECT * FROM tandem.event WHERE stream = $4 AND version > $1 AND position < $2
+    FROM (SELECT * FROM tandem.event WHERE stream = $4 AND version > $1 AND version < $5 AND position < $2
           ORDER BY version LIMIT $3) e
 """  # noqa: S608
 LEAVES = """
@@ -56,11 +61,11 @@ LEAVES = """
 """
 PLACES = """
     SELECT e.version, e.position, e.leaf_hash FROM tandem.event e
-    WHERE e.stream = $1 AND e.version > $2 AND e.position < $3 ORDER BY e.version LIMIT $4
+    WHERE e.stream = $1 AND e.version > $2 AND e.position < $3 AND e.version < $5 ORDER BY e.version LIMIT $4
 """
 EXTENT = """
-    SELECT count(*) FILTER (WHERE e.position < $2), coalesce(min(e.version), 0),
-           coalesce(max(e.version) FILTER (WHERE e.position < $2), 0), count(*)
+    SELECT count(*) FILTER (WHERE e.position < $2 AND e.version < $3), coalesce(min(e.version), 0),
+           coalesce(max(e.version) FILTER (WHERE e.position < $2 AND e.version < $3), 0), count(*)
     FROM tandem.event e WHERE e.stream = $1
 """
 
@@ -69,12 +74,12 @@ class NotSealedYet(Exception):
     """There is no checkpoint yet over what was asked for."""
 
 
-async def chunks(pool: Pool, sql: str, stop: int, *stream: str) -> AsyncIterator[bytes]:
+async def chunks(pool: Pool, sql: str, stop: int, *more: Any) -> AsyncIterator[bytes]:
     """Lines of events below position `stop`, many at once, each line ended; the next ones are read meanwhile."""
-    ahead = asyncio.ensure_future(pool.fetchrow(sql, -1, stop, CHUNK, *stream))
+    ahead = asyncio.ensure_future(pool.fetchrow(sql, -1, stop, CHUNK, *more))
     try:
         while (row := await ahead) is not None and row[0] is not None:
-            ahead = asyncio.ensure_future(pool.fetchrow(sql, row[1], stop, CHUNK, *stream))
+            ahead = asyncio.ensure_future(pool.fetchrow(sql, row[1], stop, CHUNK, *more))
             yield b"".join([_canonical(line) for line in row[0].split(b"\n")])
     finally:
         ahead.cancel()
@@ -153,20 +158,20 @@ class Packer:
         extent = {"first": 0, "last": sealed.size - 1, "events": sealed.size, "beyond": beyond}
         return _zipped(files, self._manifest("log", sealed) | extent)
 
-    async def stream(self, stream: str, since: int = 0) -> AsyncGenerator[bytes, None]:
-        """One stream up to the newest checkpoint, each event with its proof.
+    async def stream(self, stream: str, since: int = 0, below: int = sys.maxsize) -> AsyncGenerator[bytes, None]:
+        """One stream up to the newest checkpoint, each event with its proof; only versions smaller than `below`.
 
         With `since`, the size of an older checkpoint, also the proof that the log has only grown since that one.
         Raises NotSealedYet where not one event of it is sealed.
         """
         sealed = await self._newest()
-        events, first, last, every = await self._extent(stream, sealed.size)
+        events, first, last, every = await self._extent(stream, sealed.size, below)
         if not events:
             raise NotSealedYet(f"no event of {stream} is sealed yet")
         files = {
             **await self._heading(sealed),
-            "events.ndjson": chunks(self.pool, OF_STREAM, sealed.size, stream),
-            "proofs.ndjson": self._proofs(stream, sealed.size),
+            "events.ndjson": chunks(self.pool, OF_STREAM, sealed.size, stream, below),
+            "proofs.ndjson": self._proofs(stream, sealed.size, below),
         }
         if 0 < since <= sealed.size:
             files["consistency.ndjson"] = self._consistency(since, sealed.size)
@@ -175,7 +180,7 @@ class Packer:
 
     async def unsealed(self, stream: str) -> int:
         """How many events of the stream no checkpoint covers yet."""
-        events, _, _, every = await self._extent(stream, await self._tree.sealed_size())
+        events, _, _, every = await self._extent(stream, await self._tree.sealed_size(), sys.maxsize)
         return every - events
 
     @property
@@ -188,8 +193,8 @@ class Packer:
             raise NotSealedYet("no event is sealed yet")
         return sealed
 
-    async def _extent(self, stream: str, size: int) -> tuple[int, int, int, int]:
-        row = await self.pool.fetchrow(EXTENT, stream, size)
+    async def _extent(self, stream: str, size: int, below: int) -> tuple[int, int, int, int]:
+        row = await self.pool.fetchrow(EXTENT, stream, size, below)
         assert row is not None
         return row[0], row[1], row[2], row[3]
 
@@ -219,9 +224,9 @@ class Packer:
             yield await self.pool.fetchval(LEAVES, start, min(start + TILES, full)) or b""
         yield b"".join(await self._tree.leaves(full * TILE_WIDTH, size))
 
-    async def _proofs(self, stream: str, size: int) -> AsyncIterator[bytes]:
+    async def _proofs(self, stream: str, size: int, below: int) -> AsyncIterator[bytes]:
         after = 0
-        while rows := await self.pool.fetch(PLACES, stream, after, size, CHUNK):
+        while rows := await self.pool.fetch(PLACES, stream, after, size, CHUNK, below):
             for version, position, leaf in rows:
                 proof = await self._proof(position, size)
                 yield _json({"version": version, "position": position, "leaf": leaf.hex(), "proof": proof})

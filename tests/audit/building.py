@@ -17,6 +17,7 @@ from store.packing import Packer
 from store.postgres import PostgresStore
 from store.tree import Tree
 from tests.store.building import START
+from tests.vaults import vault_of
 from verifier.tandem_verify import Check, Pack, Report
 from verifier.tandem_verify import Key as Vkey
 from verifier.tandem_verify import Note as Signed
@@ -36,7 +37,7 @@ class Life:
     projects: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.step = Step(self.store, TEMPLATES, now=lambda: self.at)
+        self.step = Step(self.store, TEMPLATES, now=lambda: self.at, vault=vault_of(self.store))
 
     async def do(self, project: int, who: str, command: str, **changed: Any) -> None:
         """One command, its example where nothing else is said."""
