@@ -189,11 +189,7 @@ def _check_expected(envelope: Envelope, project: Project) -> None:
 
 def _facts(envelope: Envelope, events: Sequence[Event], folded: Folded, at: datetime) -> list[Fact]:
     stream = stream_of(envelope.project_id)
-    metadata = {
-        "actor": envelope.actor.as_metadata(),
-        "command": envelope.type,
-        "command_id": envelope.command_id,
-    }
+    metadata = _metadata(envelope, stream)
     facts: list[Fact] = []
     for ordinal, event in enumerate(events, 1):
         fact = hashed(
@@ -210,6 +206,20 @@ def _facts(envelope: Envelope, events: Sequence[Event], folded: Folded, at: date
         )
         facts.append(fact)
     return facts
+
+
+def _metadata(envelope: Envelope, stream: str) -> dict[str, Any]:
+    """Who, by which command, in which chain: a command that answers nothing begins one, named by its first event."""
+    chain = {
+        "correlation_id": envelope.correlation_id or str(event_id(stream, envelope.command_id, 1)),
+        "causation_id": envelope.causation_id,
+        "request_id": envelope.request_id,
+    }
+    return {
+        "actor": envelope.actor.as_metadata(),
+        "command": envelope.type,
+        "command_id": envelope.command_id,
+    } | {name: value for name, value in chain.items() if value is not None}
 
 
 def event_id(stream: str, command_id: str, ordinal: int) -> UUID:

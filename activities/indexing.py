@@ -60,7 +60,7 @@ def _entry_of(fact: Recorded, stages: dict[str, str]) -> Entry:
         stages[fact.stream] = fact.data["stage"]
     elif fact.type == "ProjectClosed":
         stages[fact.stream] = Stage.CLOSED
-    actor = fact.metadata["actor"]
+    actor = acting(fact.metadata)
     return Entry(
         number=fact.position,
         recorded_at=fact.recorded_at,
@@ -75,6 +75,12 @@ def _entry_of(fact: Recorded, stages: dict[str, str]) -> Entry:
         correlation=fact.metadata.get("correlation_id"),
         request=fact.metadata.get("request_id"),
     )
+
+
+def acting(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Who acted; the oldest events name them alone."""
+    actor = metadata["actor"]
+    return actor if isinstance(actor, Mapping) else {"principal": str(actor)}
 
 
 def refused_entry(number: int, line: RefusalLine) -> Entry:

@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from activities.folding import PREFIX
-from activities.indexing import outside
+from activities.indexing import acting, outside
 from activities.ports import Recorded
 from activities.searchwords import words_of
 from api.happenings import Eyes
+from api.opening import opened
 from api.parts import Parts
 from api.plain import moment, plain
 from api.showing import state
@@ -81,7 +82,7 @@ class EventView:
 
     def _found_outside(self, fact: Recorded) -> bool:
         query = self._wanted.query
-        return query is None or query.among(set(words_of(outside(fact.type, fact.metadata["actor"]))))
+        return query is None or query.among(set(words_of(outside(fact.type, acting(fact.metadata)))))
 
     async def _made(self, fact: Recorded) -> Item:
         if not self._difference:
@@ -108,7 +109,8 @@ async def difference(behind: Parts, reader: str, fact: Recorded) -> list[Item]:
         return state(project, reader, fact.recorded_at, revealed=revealed) if project.exists else {}
 
     pairs = list(changed(shown(before), shown(after)))
-    return [{"path": path, "before": old, "after": new} for path, old, new in pairs[:MOST_FIELDS]]
+    made = [{"path": path, "before": old, "after": new} for path, old, new in pairs[:MOST_FIELDS]]
+    return list(await opened(behind, fact.stream, reader, made, "en"))
 
 
 def changed(before: Any, after: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -38,7 +38,8 @@ def ask(words: str, answer: Any, status: int = 200) -> tuple[Any, dict[str, list
 
 def test_events_are_asked_for_by_every_filter_and_told_in_lines() -> None:
     words = "events --project P-1 --actor li.wei --on-behalf-of sun.lei --type VoteCast --type VoteChanged"
-    words += " --concept decision --stage EXECUTION --from 2026-01-01 --to 2026-02-01 --text 预算 --correlation c --command-id k --request r"
+    words += " --concept decision --stage EXECUTION --from 2026-01-01 --to 2026-02-01 --text 预算"
+    words += " --correlation c --command-id k --request r"
     done, query, path = ask(words + " --oldest --limit 9", page(EVENT))
     assert path == "/v1/audit/events"
     assert query == {
