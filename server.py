@@ -17,6 +17,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.decide import Step
+from activities.envelopes import EnvelopeSigner
 from activities.ports import StoreUnavailable
 from activities.vault import Vault
 from api.app import build
@@ -78,6 +79,14 @@ def credentials(settings: Settings, store: PostgresStore) -> Credentials:
     return Credentials(Tokens(store.pool), Sessions(store.pool), trusting)
 
 
+def envelope_signer(settings: Settings) -> EnvelopeSigner | None:
+    """What signs commands that travel as signals. Raises BadKey."""
+    if settings.envelope_key is not None:
+        return EnvelopeSigner.read(settings.envelope_key.get_secret_value())
+    file = settings.envelope_key_file
+    return EnvelopeSigner.read(file.read_text()) if file else None
+
+
 async def connect(settings: Settings) -> Client:
     """Temporal. Raises RuntimeError where it cannot be reached."""
     return await Client.connect(
@@ -111,8 +120,8 @@ async def _open(settings: Settings, around: Surroundings, waker: TemporalWaker) 
             await asyncio.sleep(0.5)
         else:
             vault = Vault(keys)
-            step = Step(store, templates, cache=settings.state_cache)
-            door = Door(step, store, Wakes(waker))
+            step = Step(store, templates, cache=settings.state_cache, vault=vault)
+            door = Door(step, store, Wakes(waker), signer=envelope_signer(settings))
             around.authenticator = credentials(settings, store)
             around.parts = Parts(
                 store,
@@ -132,10 +141,11 @@ async def _open(settings: Settings, around: Surroundings, waker: TemporalWaker) 
 
 
 async def _mind(around: Surroundings, opening: asyncio.Task[None]) -> None:
-    """Once the database was reached: forget keys of whom others erase, and see that nobody's comes back."""
+    """Once the database was reached: forget keys of whom others erase, see that nobody's comes back, watch the log."""
     await asyncio.wait([opening])
     if (parts := around.parts) is not None and parts.keys is not None:
-        await asyncio.gather(parts.keys.listen(parts.vault.forget), keep_erased(parts.store.pool, parts.keys))
+        minding = (parts.keys.listen(parts.vault.forget), keep_erased(parts.store.pool, parts.keys))
+        await asyncio.gather(*minding, parts.watch.run())
 
 
 class Schema:

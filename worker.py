@@ -16,6 +16,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities.cloud import Cloud
 from activities.decide import Step
 from activities.engine import Engine, register_search_attributes
+from activities.envelopes import EnvelopeCheck
 from activities.follow import ProjectSteps
 from activities.herald import Herald, WebhookEngine
 from activities.indexing import Indexer
@@ -24,6 +25,7 @@ from activities.ports import StoreUnavailable
 from activities.seal import Anchor, SealSteps
 from activities.seal_wake import SealWake
 from activities.sweep import Sweep
+from activities.vault import Vault
 from activities.webhooks import WebhookSteps
 from config import Settings, configure_logging, load_templates
 from domain.checkpoint import BadNote, seed_of
@@ -31,6 +33,7 @@ from notifications.inbox import Inbox
 from notifications.webhook import WebhookSender
 from projections.deliveries import Deliveries
 from projections.messages import Messages
+from projections.people import keep_erased
 from store.anchors import FileAnchor, MailAnchor, WebAnchor
 from store.feeds import log_id
 from store.lockbox import Lockbox
@@ -38,6 +41,7 @@ from store.owed import Owed
 from store.postgres import PostgresStore
 from store.searching import Indexes
 from store.tree import Tree
+from store.vault import PostgresVault, load_master
 from workflows.notification import NotificationWorkflow
 from workflows.project import ProjectWorkflow
 from workflows.sealing import SealingWorkflow
@@ -104,10 +108,21 @@ async def open_store(settings: Settings) -> PostgresStore:
             await asyncio.sleep(1)
 
 
+async def open_keys(settings: Settings) -> PostgresVault:
+    """The vault, waited for as long as it takes. Raises WrongMasterKey."""
+    master = load_master(settings.vault_key, settings.vault_key_file)
+    while True:
+        try:
+            return await PostgresVault.open(settings.vault_dsn, master)
+        except (StoreUnavailable, OSError) as outage:
+            log.warning("waiting for the vault: %s", str(outage)[:200])
+            await asyncio.sleep(1)
+
+
 def build(settings: Settings, client: Client, store: PostgresStore, step: Step) -> Worker:
     """The worker with everything joined."""
     engine = Engine(client, settings.task_queue)
-    projects = ProjectSteps(store, step)
+    projects = ProjectSteps(store, step, EnvelopeCheck(settings.envelope_public_keys.split()))
     notices = NotifySteps({"inbox": Inbox(Messages(store.pool))}, Deliveries(store.pool), engine)
     webhooks = _webhooks(settings, store, step)
     seals = SealSteps(Tree(store.pool), seal_seed(settings), _anchors(settings))
@@ -185,12 +200,16 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(store.close)
         sweep = Sweep(store, Engine(client, settings.task_queue), settings.sweep_seconds)
         herald = Herald(store, Owed(store.pool, Lockbox()), WebhookEngine(client, settings.task_queue))
-        step = Step(store, load_templates(settings.templates), cache=settings.state_cache)
+        keys = await open_keys(settings)
+        stack.callback(keys.close)
+        vault = Vault(keys)
+        step = Step(store, load_templates(settings.templates), cache=settings.state_cache, vault=vault)
         async with build(settings, client, store, step):
             log.info("working on %s", settings.task_queue)
             jobs = (sweep.run(), herald.run(), keep_registered(client), keep_sealed(settings, client, store))
+            minding = (keys.listen(vault.forget), keep_erased(store.pool, keys))
             indexer = Indexer(Indexes(store.pool), store)
-            beside = [asyncio.create_task(job) for job in (*jobs, indexer.run())]
+            beside = [asyncio.create_task(job) for job in (*jobs, *minding, indexer.run())]
             await stop.wait()
             for task in beside:
                 task.cancel()

@@ -12,11 +12,14 @@ from activities.folding import Folded, States, stream_of
 from activities.hashed import hashed
 from activities.pages import page_after
 from activities.ports import Append, Fact, KnownCommand, RefusalLine, Store, Verdict, VerdictKind
-from domain.canonical import NotCanonical, canonical, fingerprint
-from domain.decider import decide, read_strictly
-from domain.messages import Command, Envelope, Event, to_data
+from activities.vault import NoKeys, Vault
+from domain.canonical import NotCanonical, canonical
+from domain.decider import decide, read_strictly, represented
+from domain.messages import COMMANDS, Command, Envelope, Event, Happened, to_data
+from domain.personal import without_personal
 from domain.project.aggregate import Project
 from domain.refusals import Grounds, Refused, stale
+from domain.story import evolve
 from domain.template import Policy
 
 MOST_ATTEMPTS = 20
@@ -52,11 +55,13 @@ class Step:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         cache: int = 2000,
+        vault: Vault | None = None,
     ) -> None:
         self.store = store
         self.templates = templates
         self.states = States(store, cache)
         self._now = now
+        self._vault = vault or Vault(NoKeys())
         self._turns: dict[str, tuple[asyncio.Lock, int]] = {}
 
     async def submit(self, envelope: Envelope, code: str = "") -> Outcome:
@@ -66,7 +71,7 @@ class Step:
             async with self._turn(envelope.project_id):
                 return await self._decide(envelope, command, code)
         except Refused as refusal:
-            await self._note(envelope, refusal)
+            await self.note(envelope, refusal)
             raise
 
     @asynccontextmanager
@@ -85,14 +90,17 @@ class Step:
                 self._turns[project_id] = (lock, waiting - 1)
 
     async def _decide(self, envelope: Envelope, command: Command, code: str) -> Outcome:
-        mark = _fingerprint(envelope, command)
+        try:
+            mark = await self._vault.mark(command, envelope.actor, _marked(envelope, command))
+        except Refused as refusal:
+            return await self._answered_before(envelope, None, refusal)
         fresh = False
         folded = self.states.remembered(envelope.project_id)
         for _ in range(MOST_ATTEMPTS):
             if folded is None:
                 folded, fresh = await self.states.current(envelope.project_id), True
             try:
-                append, after = self._prepare(envelope, command, folded, mark, code)
+                append, after = await self._prepare(envelope, command, folded, mark, code)
             except Refused as refusal:
                 if fresh:
                     return await self._answered_before(envelope, mark, refusal)
@@ -112,16 +120,18 @@ class Step:
             folded, fresh = None, False
         raise Contended(envelope.project_id)
 
-    def _prepare(
+    async def _prepare(
         self, envelope: Envelope, command: Command, folded: Folded, mark: bytes, code: str
     ) -> tuple[Append | None, Folded]:
         before = folded.project
         at = max([self._now(), *([before.changed_at] if before.changed_at else [])])
-        envelope = replace(envelope, at=at)
+        envelope = represented(replace(envelope, at=at), command, before)
         events, after = decide(envelope, command, before, self.templates, code)
         _check_expected(envelope, before)
         if not events:
             return None, folded
+        if sealed := await self._sealed(envelope, events):
+            events, after = sealed, _evolved(before, sealed, at, envelope.actor.person)
         facts = _facts(envelope, events, folded, at)
         shown, owed = page_after(folded.duties, after)
         append = Append(
@@ -135,16 +145,26 @@ class Step:
         )
         return append, Folded(after, facts[-1].leaf_hash, duties=owed)
 
-    async def _answered_before(self, envelope: Envelope, mark: bytes, refusal: Refused) -> Outcome:
-        """The first answer where this command is known (else its own effect would refuse it), or the refusal."""
+    async def _sealed(self, envelope: Envelope, events: Sequence[Event]) -> list[Event] | None:
+        """The events with whatever speaks of people sealed; None where nothing does."""
+        stream = stream_of(envelope.project_id)
+        ids = (event_id(stream, envelope.command_id, ordinal) for ordinal in range(1, len(events) + 1))
+        return await self._vault.seal(stream, envelope.actor.person, events, ids)
+
+    async def _answered_before(self, envelope: Envelope, mark: bytes | None, refusal: Refused) -> Outcome:
+        """The first answer where this command is known (else its own effect would refuse it), or the refusal.
+
+        `mark` is None where it cannot be told any more: whoever the command speaks of was erased.
+        """
         known = await self.store.known_command(stream_of(envelope.project_id), envelope.command_id)
         if known is None:
             raise refusal
-        if known.fingerprint != mark:
+        if mark is not None and known.fingerprint != mark:
             raise _reused()
         return _first_answer(known)
 
-    async def _note(self, envelope: Envelope, refusal: Refused) -> None:
+    async def note(self, envelope: Envelope, refusal: Refused) -> None:
+        """Keep the refusal for auditors; the lifecycle's own are of no interest."""
         if envelope.actor.system:
             return
         await self.store.refuse(
@@ -154,7 +174,7 @@ class Step:
                 command_id=envelope.command_id,
                 type=envelope.type,
                 actor=envelope.actor.as_metadata(),
-                data=_recordable(envelope.data),
+                data=_recordable(without_personal(COMMANDS.get(envelope.type), envelope.data)),
                 code=refusal.code,
                 rule=refusal.rule,
                 detail=refusal.detail,
@@ -172,10 +192,10 @@ def _recordable(data: Mapping[str, Any]) -> Mapping[str, Any]:
     return data if len(written) <= 65_536 else {"too_large": len(written)}
 
 
-def _fingerprint(envelope: Envelope, command: Command) -> bytes:
-    """Of the command, not of its events: the same after a rule has changed."""
+def _marked(envelope: Envelope, command: Command) -> bytes:
+    """What the fingerprint is of: the command, not its events; so it is the same after a rule has changed."""
     actor = envelope.actor
-    return fingerprint([envelope.type, to_data(command), actor.principal, actor.on_behalf_of])
+    return canonical([envelope.type, to_data(command), actor.principal, actor.on_behalf_of])
 
 
 def _check_expected(envelope: Envelope, project: Project) -> None:
@@ -225,6 +245,13 @@ def _metadata(envelope: Envelope, stream: str) -> dict[str, Any]:
 def event_id(stream: str, command_id: str, ordinal: int) -> UUID:
     """The same after a retry, a reset, or on another machine."""
     return uuid5(NAMESPACE, f"{stream}/{command_id}/{ordinal}")
+
+
+def _evolved(before: Project, events: Sequence[Event], at: datetime, person: str) -> Project:
+    """The project as whoever reads the stored events will have it."""
+    for event in events:
+        before = evolve(before, event, Happened(at, person))
+    return before
 
 
 def _answer(project: Project, facts: Sequence[Fact]) -> dict[str, Any]:

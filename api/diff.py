@@ -15,6 +15,7 @@ from activities.ports import Recorded
 from api import looks
 from api.figures import differing
 from api.happenings import Eyes
+from api.opening import opened_state
 from api.operation import Operation
 from api.parts import Parts, asker, parts
 from api.past import HOW, Parameters, existing, version_of
@@ -58,7 +59,7 @@ async def read_diff(request: Request, id: str, asked: Annotated[DiffParameters, 
         "events": await _told(behind, reader, facts),
         "left_out": last - first - len(facts),
         "figures": differing(before, after),
-        "patch": patch(*(_shown(one, reader, current) for one in (before, after))),
+        "patch": patch(*[await _shown(behind, one, reader, current) for one in (before, after)]),
     }
     return Response(orjson.dumps(shown), headers=PRIVATE, media_type="application/json")
 
@@ -69,12 +70,12 @@ def patch(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]
     return operations
 
 
-def _shown(project: Project, reader: str, current: Project) -> dict[str, Any]:
+async def _shown(behind: Parts, project: Project, reader: str, current: Project) -> dict[str, Any]:
     """The state as it was shown when its last event was recorded."""
     assert project.changed_at is not None
     shown = state(project, reader, project.changed_at, revealed=current.retrospective.revealed)
     del shown["_actions"]
-    return shown
+    return await opened_state(behind, project, reader, shown, "en")
 
 
 def _end(project: Project) -> dict[str, Any]:

@@ -1,15 +1,18 @@
 """Events as one reader sees them: in words, and closed while they are blind."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from activities.folding import PREFIX, event_of
 from activities.ports import Recorded
+from api.opening import opened
 from api.parts import Parts
 from api.plain import moment
 from domain.messages import Event
+from domain.personal import personal_fields
 from domain.project.catalog import concept_of
 
 
@@ -28,7 +31,12 @@ class Eyes:
     async def _one(self, fact: Recorded) -> dict[str, Any]:
         event = _event(fact)
         sealed = event is not None and await self._sealed(fact, event)
-        actor = fact.metadata["actor"]
+        actor, content = fact.metadata["actor"], fact.data
+        if event is not None and not sealed and personal_fields(type(event)):
+            content = await opened(
+                self._behind, fact.stream, self._reader, fact.data, self._language, event_id=fact.event_id
+            )
+            event = event_of(replace(fact, data=content))
         return {
             "position": fact.position,
             "stream": fact.stream,
@@ -40,7 +48,7 @@ class Eyes:
             "effective_at": moment(fact.effective_at),
             "actor": actor,
             "metadata": fact.metadata,
-            "data": None if sealed else fact.data,
+            "data": None if sealed else content,
             "sealed": sealed,
             "leaf_hash": fact.leaf_hash.hex(),
             "prev_hash": fact.prev_hash.hex(),

@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import asking, shapes
+from api.language import language_of
+from api.opening import opened_state
 from api.operation import NOT_MODIFIED, Operation, header
 from api.parts import asker, parts
 from api.past import Parameters, PastParameters, PastTime, existing, view
@@ -61,6 +63,7 @@ async def read_project(request: Request, id: str, asked: Annotated[PastParameter
     if not seen.true_at and asking.none_match(request, seen.project.version):
         return Response(status_code=304, headers=headers)
     shown = state(seen.project, reader, seen.now, revealed=seen.revealed)
+    shown = await opened_state(behind, seen.project, reader, shown, language_of(request))
     return Response(orjson.dumps(shown), headers=headers, media_type="application/json")
 
 

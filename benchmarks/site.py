@@ -4,6 +4,7 @@ import asyncio
 import os
 import secrets
 import sys
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -155,6 +156,7 @@ class Site:
             "TANDEM_PORT": str(port),
             "TANDEM_INSTANCE": instance,
             "TANDEM_LOG_LEVEL": "WARNING",
+            "TANDEM_VAULT_KEY": b64encode(bytes(32)).decode(),
         }
 
     async def _start(self, name: str, program: list[str], settings: Mapping[str, str], ready: Ready) -> None:

@@ -17,6 +17,8 @@ from domain.values import SEALED, Personal, Value
 ACTOR = "actor"
 REMOVED = "[personal]"
 """Stands in the refusal log where a personal text was sent."""
+UNKNOWN = "…"
+"""Stands there for fields that the command does not have: their names may say as much as their values."""
 _PERSON = r"[a-z][a-z0-9._-]{0,63}"
 _TOKEN = re.compile(
     re.escape(SEALED) + rf"({_PERSON}(?:\+{_PERSON})*):([0-9a-f-]{{36}}):([a-z_]{{1,40}}):([A-Za-z0-9_-]{{38,}})"
@@ -98,15 +100,20 @@ def personal_texts(value: Value, actor: str) -> dict[str, tuple[str, ...]]:
 
 
 def without_personal(kind: type[Value] | None, data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What was sent, without its personal texts: for the refusal log. `kind` is None for no known command."""
-    marked = personal_fields(kind) if kind else {}
-    return {name: REMOVED if name in marked else value for name, value in data.items()} if marked else data
+    """What was sent, for the refusal log: where texts that speak of people are expected, the other known fields alone.
+
+    `kind` is None for a command that is not known.
+    """
+    if kind is None or not (marked := personal_fields(kind)):
+        return data
+    known = kind.model_fields.keys() - marked.keys()
+    kept = {name: value for name, value in data.items() if name in known}
+    return kept | {name if name in marked else UNKNOWN: REMOVED for name in data if name not in known}
 
 
-def parse(text: str) -> Sealed | None:
-    """A text that is sealed and nothing else."""
-    found = _TOKEN.fullmatch(text)
-    return _sealed(found) if found else None
+def without_sealed(text: str) -> str:
+    """The text with its sealed parts left out."""
+    return _TOKEN.sub("", text) if SEALED in text else text
 
 
 def sealed_for(value: Any) -> set[str]:

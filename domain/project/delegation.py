@@ -130,7 +130,7 @@ class GrantDelegation(Command):
     kinds: Annotated[tuple[Kind, ...], Field(max_length=len(Kind), strict=False)] = ()
     person: Person | None = None
     """For whom, where the PMO sets it for somebody absent."""
-    reason: Line
+    reason: Annotated[Line, Personal("person")]
 
     def decide(self, story: Story) -> None:
         wanted = self._wanted(story)

@@ -17,9 +17,7 @@ from config import Settings, load_templates
 from store.postgres import PostgresStore
 from store.vault import PostgresVault
 from tests.api.asking import Api, Recorder
-
-MASTER = bytes(range(32))
-"""The vault's key."""
+from tests.vaults import keys_of
 
 
 async def yes() -> bool:
@@ -37,14 +35,14 @@ def waker() -> Recorder:
 
 @pytest.fixture
 def keys(store: PostgresStore) -> PostgresVault:
-    return PostgresVault("", store.pool, MASTER)
+    return keys_of(store)
 
 
 def joined(store: PostgresStore, waker: Recorder, keys: PostgresVault | None = None) -> Parts:
     """What stands behind the routes, without Temporal."""
-    found = keys or PostgresVault("", store.pool, MASTER)
+    found = keys or keys_of(store)
     vault = Vault(found)
-    step = Step(store, load_templates(Settings(_env_file=None).templates))
+    step = Step(store, load_templates(Settings(_env_file=None).templates), vault=vault)
     door = Door(step, store, Wakes(waker, rest=0))
     return Parts(store, step, door, Newest(store), yes, no, vault=vault, keys=found)
 

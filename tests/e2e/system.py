@@ -15,6 +15,7 @@ from dev.home import CHECKOUT, Home
 from dev.ports import any_port
 from dev.program import Program, polls, run_once, serves
 from store.postgres import PostgresStore
+from tests.vaults import MASTER_TEXT
 
 QUEUE = "tandem"
 
@@ -43,6 +44,8 @@ class System:
             "TANDEM_PORT": str(self.port),
             "TANDEM_INSTANCE": self.instance,
             "TANDEM_GRACEFUL_SECONDS": "2",
+            "TANDEM_SEAL_KEY_FILE": str(self.home.secret("seal")),
+            "TANDEM_VAULT_KEY": MASTER_TEXT,
             **self._extra,
         }
 

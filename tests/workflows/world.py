@@ -23,6 +23,7 @@ from domain.project.aggregate import Project
 from domain.project.decision_events import voters_awaited
 from domain.template import Policy
 from store.postgres import PostgresStore
+from tests.vaults import vault_of
 from worker import build
 
 SPONSOR, PMO, PRODUCT, MEMBER, AUDITOR = "sun.lei", "pei.min", "pan.mei", "tao.yun", "an.jing"
@@ -55,7 +56,7 @@ class World:
         self.step = self._step()
 
     def _step(self) -> Step:
-        return Step(self.store, {"standard": self.policy}, now=self.now)
+        return Step(self.store, {"standard": self.policy}, now=self.now, vault=vault_of(self.store))
 
     def now(self) -> datetime:
         """The server's time: a step's own when inside one."""
