@@ -1,0 +1,58 @@
+"""The gate for webhooks: today's workflow can go on with every endpoint that yesterday's began."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from tests.replay.scrub import IDENTITY, MOST_BYTES, texts
+from tests.replay.short_webhook import SHORT_HISTORY, ShortWebhook, WithARest
+from tests.replay.webhook import HISTORIES
+from worker import sandbox
+
+FILES = sorted(HISTORIES.glob("*.json"))
+
+
+def events(file: Path) -> list[dict[str, Any]]:
+    return list(json.loads(file.read_text(encoding="utf-8"))["events"])
+
+
+async def replay(file: Path, edited: type) -> Exception | None:
+    replayer = Replayer(workflows=[edited], workflow_runner=sandbox(), data_converter=pydantic_data_converter)
+    history = WorkflowHistory.from_json(file.stem, file.read_text(encoding="utf-8"))
+    return (await replayer.replay_workflow(history, raise_on_replay_failure=False)).replay_failure
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+async def test_what_was_begun_goes_on(file: Path) -> None:
+    assert await replay(file, ShortWebhook) is None
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+async def test_an_edit_is_caught(file: Path) -> None:
+    assert isinstance(await replay(file, WithARest), NondeterminismError)
+
+
+def test_the_histories_show_what_can_happen() -> None:
+    assert len(FILES) > 1
+    assert len(events(FILES[0])) > SHORT_HISTORY
+    endings = [events(file)[-1]["eventType"].removeprefix("EVENT_TYPE_WORKFLOW_EXECUTION_") for file in FILES]
+    assert endings == ["CONTINUED_AS_NEW"] * (len(FILES) - 1) + ["COMPLETED"]
+    shown = [text for file in FILES for text in texts(events(file))]
+    for mark in ("deliver_events", '"disabled"', "EVENT_TYPE_TIMER_FIRED"):
+        assert any(mark in text for text in shown), mark
+    started = [event.get("activityTaskStartedEventAttributes", {}) for file in FILES for event in events(file)]
+    assert max(step.get("attempt", 0) for step in started) > 1, "no outage was waited for"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_file_is_small_and_tells_of_no_machine(file: Path) -> None:
+    assert file.stat().st_size < MOST_BYTES
+    told = set(texts(events(file)))
+    assert {text for text in told if "@" in text} == {IDENTITY}
+    assert not {text for text in told if "Traceback" in text or ".py" in text or "whsec_" in text}
