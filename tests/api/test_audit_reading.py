@@ -329,9 +329,8 @@ async def test_an_audit_pack_is_a_document_in_both_languages_and_the_same_each_t
 async def test_a_chain_is_listed_by_its_name_and_a_request_by_its_id(api: Api, store: PostgresStore) -> None:
     project = await api.start(**{"X-Request-Id": "req-77"})
     await api.do(project, "draft-charter", COMMANDS["DraftCharter"].example)
-    started, drafted = (
-        [e["id"] for e in await events(api, type=kind)] for kind in ("ProjectStarted", "CharterDrafted")
-    )
+    started = [e["id"] for e in await events(api, type="ProjectStarted")]
+    drafted = [e["id"] for e in await events(api, type="CharterDrafted")]
     for _ in range(2):
         chain = await events(api, correlation=started[0], order="oldest")
         assert (chain[0]["type"], {e["correlation_id"] for e in chain}) == ("ProjectStarted", {started[0]})
