@@ -14,6 +14,7 @@ from activities.decide import Step
 from activities.keeping import Erasing, Keeping
 from activities.past import Past
 from activities.vault import NoKeys, Vault
+from activities.watch import Watch
 from api.dispatch import Door
 from api.metrics import Metrics
 from api.newest import Newest
@@ -24,6 +25,7 @@ from projections.past import Archive
 from projections.people import is_officer
 from store.feeds import Consumers, log_id
 from store.lockbox import Lockbox
+from store.packing import Packer
 from store.postgres import PostgresStore
 from store.tree import Tree
 from store.vault import PostgresVault
@@ -83,6 +85,11 @@ class Parts:
     def tree(self) -> Tree:
         """The seal over the log."""
         return Tree(self.store.pool)
+
+    @cached_property
+    def watch(self) -> Watch:
+        """What walks the log again and again."""
+        return Watch(Packer(self.store.pool), self.tree, self.store)
 
     @cached_property
     def archive(self) -> Archive:

@@ -38,13 +38,15 @@ async def readyz(request: Request) -> Response:
     """Whether commands can be taken: the database answers and its schema is current.
 
     Temporal is reported and not needed: people go on without it, reminders follow when it is back. So is sealing:
-    `no_key` means that nothing is sealed, `refused` that what is stored contradicts what was sealed.
+    `no_key` means that nothing is sealed, `refused` that what is stored contradicts what was sealed. `history` is
+    false while the watch has found that the log is not what was sealed: operators and auditors must look at once.
     """
     behind = surroundings(request).parts
     database, schema, engine = (False, False, False) if behind is None else await _checked(behind)
     ready = database and schema
     sealing = await _sealing(behind) if behind is not None and ready else UNKNOWN
     checks = {"database": database, "schema": schema, "temporal": engine, "sealing": sealing in SEALING_GOES}
+    checks["history"] = behind is None or behind.watch.alarm is None
     told = {"status": "ready" if ready else "not ready", "checks": checks, "sealing": sealing}
     return _json(told, 200 if ready else 503)
 
@@ -89,6 +91,9 @@ async def _gauges(behind: Parts) -> dict[str, tuple[str, float]]:
         "tandem_wakes_dropped": ("Wakes dropped because too many were waiting.", wakes.dropped),
         "tandem_wakes_waiting": ("Projects whose workflow is being told.", wakes.waiting),
         "tandem_feed_listeners": ("Live feeds now.", behind.newest.listeners),
+        "tandem_watch_alarm": ("1 while the log is not what was sealed: look at once.", behind.watch.alarm is not None),
+        "tandem_watch_walks": ("Walks over the whole log that came to an end here.", behind.watch.walks),
+        "tandem_watch_position": ("Events looked at by the walk under way here.", behind.watch.position),
     }
     with contextlib.suppress(StoreUnavailable):
         lagging = await behind.store.lagging(MOST_LAGGING, timedelta(0))

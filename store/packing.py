@@ -55,6 +55,10 @@ OF_STREAM = f"""
     FROM (SELECT * FROM tandem.event WHERE stream = $4 AND version > $1 AND version < $5 AND position < $2
           ORDER BY version LIMIT $3) e
 """  # noqa: S608
+STRETCH = f"""
+    SELECT e.position, convert_to({LINE}, 'UTF8'), e.leaf_hash
+    FROM tandem.event e WHERE e.position > $1 ORDER BY e.position LIMIT $2
+"""  # noqa: S608
 LEAVES = """
     SELECT string_agg(t.hashes, ''::bytea ORDER BY t.number) FROM tandem.tile t
     WHERE t.level = 0 AND t.number >= $1 AND t.number < $2
@@ -177,6 +181,11 @@ class Packer:
             files["consistency.ndjson"] = self._consistency(since, sealed.size)
         extent = {"stream": stream, "first": first, "last": last, "events": events, "beyond": every - events}
         return _zipped(files, self._manifest("project", sealed) | extent)
+
+    async def stretch(self, after: int, limit: int) -> list[tuple[int, bytes, bytes]]:
+        """(position, canonical envelope made of the row, stored leaf hash) with position > after, in order."""
+        rows = await self.pool.fetch(STRETCH, after, limit)
+        return [(position, _canonical(line)[:-1], leaf) for position, line, leaf in rows]
 
     async def unsealed(self, stream: str) -> int:
         """How many events of the stream no checkpoint covers yet."""

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 
 from activities.ports import StoreUnavailable
+from activities.watch import Alarm
 from api.app import build
 from api.parts import Parts, Surroundings
 from auth.development import DevelopmentAuthenticator
@@ -24,7 +25,8 @@ async def test_a_process_is_alive_and_ready(api: Api) -> None:
     assert (await api.get("/livez", None)).json() == {"status": "alive"}
     ready = await api.get("/readyz", None)
     assert ready.status_code == 200
-    assert ready.json() == {"status": "ready", "checks": {"database": True, "schema": True, "temporal": False}}
+    checks = {"database": True, "schema": True, "temporal": False, "sealing": True, "history": True}
+    assert ready.json() == {"status": "ready", "checks": checks, "sealing": "new"}
 
 
 async def test_without_the_database_it_is_alive_but_not_ready(api: Api, behind: Parts) -> None:
@@ -37,7 +39,15 @@ async def test_without_the_database_it_is_alive_but_not_ready(api: Api, behind: 
 async def test_an_old_schema_is_not_ready(api: Api, around: Surroundings, behind: Parts) -> None:
     around.parts = Parts(behind.store, behind.step, behind.door, behind.newest, no, yes)
     ready = await api.get("/readyz", None)
-    assert (ready.status_code, ready.json()["checks"]) == (503, {"database": True, "schema": False, "temporal": True})
+    checks = {"database": True, "schema": False, "temporal": True, "sealing": False, "history": True}
+    assert (ready.status_code, ready.json()["checks"]) == (503, checks)
+
+
+async def test_an_alarm_of_the_watch_is_shown_and_holds_nobody_up(api: Api, behind: Parts) -> None:
+    behind.watch.alarm = Alarm("changed", 5, "the event does not have the hash that is stored with it")
+    ready = await api.get("/readyz", None)
+    assert (ready.status_code, ready.json()["checks"]["history"]) == (200, False)
+    assert "\ntandem_watch_alarm 1\n" in (await api.get("/metrics", None)).text
 
 
 async def test_before_the_database_was_reached_everything_else_waits(api: Api, around: Surroundings) -> None:
