@@ -48,13 +48,19 @@ class Settings(BaseSettings):
     vault_url: SecretStr | None = None
     """Where the keys of persons are; falls back to `database_url`. A database of its own has its own backups."""
     vault_key: SecretStr | None = None
-    """The master key: 32 bytes in base64. Without it no command with a personal text is accepted."""
+    """The master key: 32 bytes in hex or base64. Without it no command with a personal text is accepted."""
     vault_key_file: Path | None = None
     """A file with the master key, instead of `vault_key`."""
     archive_folder: Path | None = None
     """Where `tandem archive` keeps the packs of ended projects."""
     archive_after_days: int = Field(default=1095, ge=1, le=36500)
     """How long after its end a project may be archived, where `tandem archive` is told nothing else."""
+    envelope_key: SecretStr | None = None
+    """What the API signs commands with that travel as signals: an Ed25519 seed, base64. Not for the worker."""
+    envelope_key_file: Path | None = None
+    """A file with that key, instead of `envelope_key`. Without either nothing is signed."""
+    envelope_public_keys: str = ""
+    """The public halves, with blanks between them, for the worker: a signal that none of them signed is refused."""
     seal_key: SecretStr | None = None
     """What checkpoints are signed with: an Ed25519 seed, 32 bytes in base64. For the worker alone."""
     seal_key_file: Path | None = None

@@ -34,13 +34,14 @@ class WrongMasterKey(VaultLocked):
 
 
 def master_key(text: str) -> bytes:
-    """32 bytes written in base64. Raises WrongMasterKey."""
+    """32 bytes written in hex or in base64. Raises WrongMasterKey."""
+    written = text.strip()
     try:
-        key = b64decode(text.strip(), validate=True)
+        key = bytes.fromhex(written) if len(written) == 2 * KEY_BYTES else b64decode(written, validate=True)
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise WrongMasterKey("the vault's key is 32 bytes in base64, such as `openssl rand -base64 32` gives")
+        raise WrongMasterKey("the vault's key is 32 bytes in hex or base64, such as `openssl rand -hex 32` gives")
     return key
 
 
@@ -48,7 +49,7 @@ def load_master(key: SecretStr | None, file: Path | None) -> bytes | None:
     """The master key from a setting or a file; None where neither is given. Raises WrongMasterKey, OSError."""
     if file is not None:
         return master_key(file.read_text(encoding="utf-8"))
-    return None if key is None else master_key(key.get_secret_value())
+    return None if key is None or not key.get_secret_value() else master_key(key.get_secret_value())
 
 
 class PostgresVault:

@@ -14,10 +14,11 @@ from domain.messages import Actor
 from domain.refusals import Refused
 from store.archiving import Archives, NotArchivable, PackDamaged
 from store.connect import Pool
+from store.packing import Packer
 from store.postgres import PostgresStore
 from store.tree import Tree
 from tests.api.asking import Api, problem
-from tests.audit.building import checked, key_of, seal
+from tests.audit.building import checked, key_of, seal, written
 from tests.conftest import Database
 from tests.privacy.lives import Closed
 from verifier.tandem_verify import VALID
@@ -52,7 +53,9 @@ def fold_anew(behind: Parts, stream: str) -> None:
     behind.step.states.forget(stream.removeprefix("project-"))
 
 
-async def test_there_and_back(archives: Archives, ended: str, store: PostgresStore, api: Api, behind: Parts) -> None:
+async def test_there_and_back(
+    archives: Archives, ended: str, store: PostgresStore, api: Api, behind: Parts, tmp_path: Path
+) -> None:
     before, root = await store.read(ended), await Tree(store.pool).root(await store.head())
     record = await archives.archive(ended)
     assert record.archived
@@ -64,6 +67,9 @@ async def test_there_and_back(archives: Archives, ended: str, store: PostgresSto
     assert [fact.leaf_hash for fact in gone] == [fact.leaf_hash for fact in before]
     assert all(fact.data == {} and fact.metadata["archived"] == record.digest for fact in gone)
     assert await Tree(store.pool).root(len(before)) == root
+    whole = checked(await written(await Packer(store.pool).log(), tmp_path / "log.zip"), await key_of(store))
+    assert whole.findings == [], "the whole log is still proved, the archived part by its hashes"
+    assert whole.unproven
     fold_anew(behind, ended)
     answer = problem(await api.get(f"/v1/projects/{ended.removeprefix('project-')}"), 409, "ProjectArchived")
     assert "tandem archive restore" in answer["detail"]

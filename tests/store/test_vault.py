@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -129,7 +130,8 @@ async def test_the_tables_are_closed(database: Database, role: str, statement: s
     await connection.close()
 
 
-@pytest.mark.parametrize("text", ["", "kurz", "A" * 44, "!" * 44])
-def test_a_master_key_is_32_bytes_in_base64(text: str) -> None:
-    with pytest.raises(WrongMasterKey):
-        master_key(text)
+def test_a_master_key_is_32_bytes_in_hex_or_base64() -> None:
+    assert master_key(MASTER.hex() + "\n") == master_key(b64encode(MASTER).decode()) == MASTER
+    for text in ("", "kurz", "A" * 44, "!" * 44, "g" * 64):
+        with pytest.raises(WrongMasterKey):
+            master_key(text)
