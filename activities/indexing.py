@@ -56,7 +56,7 @@ def entries_of(facts: Sequence[Recorded], stages: dict[str, str]) -> list[Entry]
 
 
 def _entry_of(fact: Recorded, stages: dict[str, str]) -> Entry:
-    if fact.type == "StageEntered":
+    if fact.type == "StageEntered" and fact.data:  # It may have been moved out to an archive.
         stages[fact.stream] = fact.data["stage"]
     elif fact.type == "ProjectClosed":
         stages[fact.stream] = Stage.CLOSED

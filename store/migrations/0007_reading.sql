@@ -82,6 +82,10 @@ BEGIN
   FROM jsonb_to_recordset(p_rows) AS r (
     number bigint, version bigint, recorded_at timestamptz, stream text, type text, stage text, actor text,
     on_behalf_of text, command text, correlation text, request text, words text);
+  -- What was moved out of the log is moved out of here.
+  UPDATE tandem.event_index i SET words = ''::tsvector
+  FROM tandem.event e
+  WHERE e.position >= p_start AND e.position < p_upto AND e.type = 'StreamArchived' AND i.stream = e.data ->> 'stream';
   RETURN true;
 END $$;
 GRANT EXECUTE ON FUNCTION tandem.index_events TO tandem_app;

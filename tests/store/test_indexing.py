@@ -212,6 +212,17 @@ async def test_a_new_wording_writes_the_indexes_anew_and_an_older_one_stands_asi
     assert (await Indexes(store.pool).reach()) == (6, 2, 2)
 
 
+async def test_what_is_moved_out_to_an_archive_leaves_the_words_of_the_index(store: PostgresStore) -> None:
+    await fill(store, 2, 2)
+    indexer = Indexer(Indexes(store.pool), store)
+    await indexer.catch_up()
+    assert len(await found(store, query=query("供应商"))) == 2
+    await store.append(append("archive-0", type="StreamArchived", data={"stream": "project-0", "digest": "0f" * 32}))
+    await indexer.catch_up()
+    assert await found(store, query=query("供应商")) == [2]
+    assert await found(store, stream="project-0") == [1, 0]
+
+
 def test_texts_are_found_by_what_people_type() -> None:
     words = set(words_of(["章程的预算超出了审批门槛", "Budget 100,000 CNY for P-00001 by sun.lei"]))
     for text in (
