@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
+from activities.archived import StreamArchived
 from activities.folding import PREFIX
 from activities.indexing import acting, outside
 from activities.ports import Recorded
@@ -100,9 +101,12 @@ async def difference(behind: Parts, reader: str, fact: Recorded) -> list[Item]:
     if not fact.stream.startswith(PREFIX):
         return []
     project_id = fact.stream.removeprefix(PREFIX)
-    revealed = (await behind.step.states.current(project_id)).project.retrospective.revealed
-    before = (await behind.past.as_of(project_id, fact.version - 1)).project
-    after = (await behind.past.as_of(project_id, fact.version)).project
+    try:
+        revealed = (await behind.step.states.current(project_id)).project.retrospective.revealed
+        before = (await behind.past.as_of(project_id, fact.version - 1)).project
+        after = (await behind.past.as_of(project_id, fact.version)).project
+    except StreamArchived:
+        return []
 
     def shown(project: Project) -> Item:
         # Both as of one instant: what time itself changes is no doing of the event.
@@ -172,7 +176,10 @@ class RefusalView:
         kind = COMMANDS.get(line.type)
         if kind is None or not kind.blind or self._reader == line.actor.get("principal"):
             return False
-        folded = await self._behind.step.states.current(line.stream.removeprefix(PREFIX))
+        try:
+            folded = await self._behind.step.states.current(line.stream.removeprefix(PREFIX))
+        except StreamArchived:
+            return True
         return not folded.project.retrospective.revealed
 
     def _found_outside(self, refusal: Refusal) -> bool:
