@@ -116,12 +116,15 @@ def ballot(decision: dict[str, Any]) -> dict[str, Any]:
 
 
 async def play(url: str, console: Console) -> None:
-    """Play the project at this Tandem, show its history. Raises StoryBroken."""
+    """Play the project at this Tandem, show its history, prove it. Raises StoryBroken."""
+    from dev.demo_proof import prove
+
     async with httpx2.AsyncClient(base_url=url, timeout=15) as client:
         story = Play(client, console)
         for part in (_kickoff, _agreement, _execution, _change, _review, _retrospective):
             await part(story)
         await _history(story)
+        await prove(story)
 
 
 async def _kickoff(story: Play) -> None:

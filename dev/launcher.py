@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from rich.console import Console
 
+from activities.envelopes import EnvelopeSigner
 from dev import ports
 from dev.embedded import EmbeddedPostgres, EmbeddedTemporal, WheelMissing
 from dev.home import CHECKOUT, Home, HomeInUse, Running
@@ -183,8 +184,13 @@ class Launcher:
             )
 
     async def _start_worker(self) -> None:
+        # Nobody else needs what the log is sealed with.
+        keys = {
+            "TANDEM_SEAL_KEY_FILE": str(self.home.secret("seal")),
+            "TANDEM_ENVELOPE_PUBLIC_KEYS": EnvelopeSigner.read(self.home.secret("envelope").read_text()).public,
+        }
         with self.screen.step("worker") as step:
-            await self._begin(self._program("worker", {}, lambda: polls(self.temporal, QUEUE), STOP_WORKER))
+            await self._begin(self._program("worker", keys, lambda: polls(self.temporal, QUEUE), STOP_WORKER))
             step.where = f"task queue {QUEUE}"
 
     async def _start_server(self) -> str:
@@ -194,7 +200,10 @@ class Launcher:
             return _url(port)
 
     def _server_on(self, port: ports.Port) -> Part:
-        settings = {"TANDEM_PORT": str(port.number)}
+        settings = {
+            "TANDEM_PORT": str(port.number),
+            "TANDEM_ENVELOPE_KEY_FILE": str(self.home.secret("envelope")),
+        }
         ours = serves(_url(port), self.instance, self.home.log("server"))
         return self._program("server", settings, lambda: ours, STOP_SERVER)
 

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any, NamedTuple
 from unicodedata import is_normalized
@@ -471,8 +471,10 @@ def compared(lines: list[bytes], sealed: list[bytes], positions: Sequence[int], 
 def altered(lines: list[bytes], i: int, wanted: bytes, damaged: bool) -> tuple[str, str, int]:
     """How the line was altered, and from which byte on. Where the hash fits again, that is what stood there."""
     line = lines[i]
-    # Whether one byte differs is only tried where the file is not the one that was written.
-    for at, byte in product(range(len(line) if damaged else 0), range(256)):
+    # Whether one byte differs is only tried where the file is not the one that was written; one bit of it first.
+    places = range(len(line) if damaged else 0)
+    bits = ((at, line[at] ^ (1 << bit)) for at in places for bit in range(8))
+    for at, byte in chain(bits, product(places if len(line) < 4096 else (), range(256))):
         if leaf_of(line[:at] + bytes([byte]) + line[at + 1 :]) == wanted:
             return "changed", f"one byte is {line[at : at + 1]!r} and was {bytes([byte])!r}", at
     try:

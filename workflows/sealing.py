@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy, VersioningBehavior
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
@@ -18,7 +18,7 @@ PATIENTLY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=
 """For places of other people."""
 
 
-@workflow.defn(name="SealingWorkflow", versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
+@workflow.defn(name="SealingWorkflow")
 class SealingWorkflow:
     """Seals when woken. It remembers the last checkpoint, so that the database's owner cannot make it forget."""
 
@@ -38,9 +38,15 @@ class SealingWorkflow:
                 self._last = SealOrder(size=report.size, note=report.note)
                 self._woken = self._woken or report.more
                 self._bring(report.anchors)
-            if self._long():
+            newer = workflow.info().is_target_worker_deployment_version_changed()
+            if self._long() or newer:
                 # What a second place still lacks, the next run brings.
-                workflow.continue_as_new(self._last)
+                workflow.continue_as_new(
+                    self._last,
+                    initial_versioning_behavior=workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE
+                    if newer
+                    else None,
+                )
 
     @workflow.signal
     def sealable(self, size: int) -> None:
