@@ -26,6 +26,8 @@ async def test_an_archived_project_is_listed_and_found_by_no_word(
     assert (await api.get("/v1/audit/events", params={"project": project, "text": "renew", **form})).text
     await archives.archive(ended)
     fold_anew(behind, ended)
+    if indexed_before:
+        await Indexer(indexes, store).catch_up()
     for _ in range(2):
         listed = await api.get("/v1/audit/events", params={"project": project, "expand": "difference", **form})
         assert len(listed.text.splitlines()) == len(before)
