@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.causes import cause_of
 from activities.decide import Step
+from activities.envelopes import EnvelopeCheck
 from activities.folding import Folded, States, advance, event_of, stream_of
 from activities.keys import persons_key
 from activities.messages import Act, Done, Follow, NoticeMessage, Seen, Situation, Submitted
@@ -26,8 +27,9 @@ LIFECYCLE = Actor("lifecycle", client="workflow", system=True)
 class ProjectSteps:
     """What a project's workflow asks of the world. Every method may run twice."""
 
-    def __init__(self, store: Store, step: Step, cache: int = 1000) -> None:
+    def __init__(self, store: Store, step: Step, envelopes: EnvelopeCheck | None = None, cache: int = 1000) -> None:
         self._store = store
+        self._envelopes = envelopes or EnvelopeCheck(())
         self._step = step
         self._cursors = States(store, cache)
 
@@ -89,27 +91,24 @@ class ProjectSteps:
     @activity.defn(name="submit")
     @patient
     async def submit(self, asked: Submitted) -> Done:
-        """Decide a person's command that came as a signal; never as the lifecycle itself."""
+        """Decide a person's command that came as a signal with the API's signature; never as the lifecycle itself."""
         sent = asked.submission
+        now = datetime.now(UTC)
         actor = Actor(sent.principal, sent.on_behalf_of, sent.delegation, client="signal")
-        return await self._submit(
-            Envelope(
-                persons_key(sent.command_id),
-                asked.project_id,
-                sent.type,
-                actor,
-                datetime.now(UTC),
-                sent.data,
-                sent.expected_version,
-            )
-        )
+        key = persons_key(sent.command_id)
+        envelope = Envelope(key, asked.project_id, sent.type, actor, now, sent.data, sent.expected_version)
+        try:
+            self._envelopes.check(asked.project_id, sent, now)
+        except Refused as refusal:
+            await self._step.note(envelope, refusal)
+            return _refused(envelope, refusal)
+        return await self._submit(envelope)
 
     async def _submit(self, envelope: Envelope) -> Done:
         try:
             outcome = await self._step.submit(envelope)
         except Refused as refusal:
-            activity.logger.info("refused %s: %s", envelope.type, refusal.code)
-            return Done(refused=refusal.code)
+            return _refused(envelope, refusal)
         return Done(version=outcome.version)
 
     @activity.defn(name="mark_seen")
@@ -117,6 +116,11 @@ class ProjectSteps:
     async def mark_seen(self, asked: Seen) -> None:
         """Note up to where the lifecycle has acted; never goes backwards."""
         await self._store.mark_seen(stream_of(asked.project_id), asked.version)
+
+
+def _refused(envelope: Envelope, refusal: Refused) -> Done:
+    activity.logger.info("refused %s: %s", envelope.type, refusal.code)
+    return Done(refused=refusal.code)
 
 
 def _walk(cursor: Folded, facts: Sequence[Recorded]) -> tuple[list[NoticeMessage], Folded]:

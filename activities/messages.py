@@ -96,6 +96,9 @@ class Submission(Message):
     on_behalf_of: str | None = None
     delegation: str | None = None
     expected_version: int | None = None
+    expires_at: datetime | None = None
+    signature: str | None = None
+    """The API's, base64: without it nobody is believed to be who the submission says."""
 
 
 class Submitted(Message):

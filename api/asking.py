@@ -48,6 +48,16 @@ def no_query(request: Request) -> None:
         raise invalid(f"/query/{name[:50]}", "There is no such parameter.", "extra_forbidden")
 
 
+def only_signed(request: Request) -> bool:
+    """Whether `?sign=only` asks for a signed envelope instead of the command's effect. Raises Problem."""
+    for name, value in request.query_params.multi_items():
+        if name != "sign":
+            raise invalid(f"/query/{name[:50]}", "There is no such parameter.", "extra_forbidden")
+        if value != "only":
+            raise invalid("/query/sign", "`only` is all that can be said here.")
+    return "sign" in request.query_params
+
+
 async def body(request: Request) -> bytes:
     """The whole body. Raises Problem where it is too large or no JSON is announced."""
     _check_announced(request)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from activities.decide import Outcome
 from activities.folding import stream_of
 from api import asking
-from api.dispatch import Asked
+from api.dispatch import Asked, Carried
 from api.parts import Parts, asker, parts, surroundings
 from domain.decider import COMMANDS
 from domain.messages import Command
@@ -33,9 +33,11 @@ def endpoint(name: str) -> Endpoint:
     """What answers `POST /v1/projects/{id}/<route of the command>`."""
 
     async def submit(request: Request) -> Response:
-        asking.no_query(request)
+        only_signed = asking.only_signed(request)
         project_id = asking.project_id(request.path_params["id"])
         asked = await read(request, name, project_id)
+        if only_signed:
+            return signed_answer(parts(request).door.sign(asker(request), project_id, asked))
         outcome = await parts(request).door.submit(asker(request), project_id, asked)
         return await _answered(request, name, outcome, 200, answer_of(outcome))
 
@@ -68,6 +70,16 @@ async def read(request: Request, name: str, project_id: str) -> Asked:
         kept = Asked(name, {"unreadable": raw[:2000].decode(errors="replace")}, key)
         door, wrong = parts(request).door, {"pointer": "", "code": error.code, "message": str(error)}
         raise await door.refuse_unreadable(asker(request), project_id, kept, wrong) from None
+
+
+def signed_answer(carried: Carried) -> Response:
+    """The envelope, to be delivered by whoever asked for it."""
+    shown = {
+        "workflow_id": carried.workflow_id,
+        "signal": "submit",
+        "input": carried.submission.model_dump(mode="json"),
+    }
+    return Response(orjson.dumps(shown), 200, {"Cache-Control": "no-store"}, "application/json")
 
 
 def answer_of(outcome: Outcome) -> dict[str, Any]:

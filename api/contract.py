@@ -77,6 +77,15 @@ MEANINGS = {
 }
 
 
+SIGN = {
+    "name": "sign",
+    "in": "query",
+    "required": False,
+    "description": "`only`: do nothing, give the command signed, to be delivered by a Temporal signal within an hour.",
+    "schema": {"type": "string", "enum": ["only"]},
+}
+
+
 def add_routes(app: FastAPI) -> None:
     """Every route of the table."""
     for operation in operations():
@@ -157,11 +166,11 @@ def _command(name: str, kind: type[Command]) -> Operation:
         name[0].lower() + name[1:],
         "commands",
         commands.endpoint(name),
-        shapes.Answer,
+        shapes.Answer | shapes.SignedCommand,
         problems=WRITING,
         summary=_title(name),
         about=_text(kind),
-        extra={"parameters": [path_id, *_command_headers()], "requestBody": _body(name, kind)},
+        extra={"parameters": [path_id, SIGN, *_command_headers()], "requestBody": _body(name, kind)},
     )
 
 

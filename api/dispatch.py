@@ -6,9 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from activities.decide import Outcome, Step
+from activities.envelopes import EnvelopeSigner
+from activities.folding import stream_of
 from activities.keys import persons_key
+from activities.messages import Submission
 from activities.ports import Store
 from api.ids import uuid7
+from api.problems import Problem
 from api.wakes import Waker, Wakes
 from auth.identity import Identity
 from domain.canonical import NotCanonical
@@ -36,6 +40,14 @@ class Asked:
     """The request that it came with: kept with what it leads to."""
 
 
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A signed command, and which workflow it is for."""
+
+    workflow_id: str
+    submission: Submission
+
+
 def command_id(key: str | None) -> str:
     """The key, out of the lifecycle's way, or a fresh UUIDv7."""
     return str(uuid7()) if key is None else persons_key(key)
@@ -45,11 +57,18 @@ class Door:
     """Builds the envelope, runs the step, and after the commit tells the project's workflow."""
 
     def __init__(
-        self, step: Step, store: Store, wakes: Wakes, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        step: Step,
+        store: Store,
+        wakes: Wakes,
+        *,
+        signer: EnvelopeSigner | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.wakes = wakes
         self._step = step
         self._store = store
+        self._signer = signer
         self._now = now
 
     async def submit(self, who: Identity, project_id: str, asked: Asked, code: str = "") -> Outcome:
@@ -62,6 +81,27 @@ class Door:
         if outcome.events and not outcome.repeated and not self._ended(project_id):
             self.wakes.tell(project_id, outcome.version)
         return outcome
+
+    def sign(self, who: Identity, project_id: str, asked: Asked) -> Carried:
+        """The command with our signature instead of its effect: whether it may be done is told when it arrives.
+
+        Raises Refused where it cannot be read, Problem where this installation signs nothing.
+        """
+        if self._signer is None:
+            raise Problem("NothingSigned")
+        read_strictly(asked.command, asked.data)
+        wanted = Submission(
+            command_id=command_id(asked.key),
+            type=asked.command,
+            principal=who.principal,
+            data=dict(asked.data),
+            expected_version=asked.expected_version,
+        )
+        try:
+            signed = self._signer.sign(project_id, wanted, self._now())
+        except NotCanonical as unfit:
+            raise malformed(f"This cannot be signed: {unfit}.") from unfit
+        return Carried(stream_of(project_id), signed)
 
     async def start(self, who: Identity, asked: Asked) -> Outcome:
         """Start a project: the same principal with the same key gets the same project. Raises as `submit`."""

@@ -22,7 +22,8 @@ class Operation:
     """operationId: stable."""
     tag: str
     answers: Any
-    shape: type[BaseModel] | None
+    shape: Any
+    """A model, or a union of models; None: no JSON."""
     status: int = 200
     problems: tuple[int, ...] = READING
     summary: str = ""

@@ -54,6 +54,12 @@ KINDS: dict[str, Kind] = {
         "请求来自其他网站",
         "A browser says that a page of another site made the request. Nothing was done: do it from Tandem's own page.",
     ),
+    "NothingSigned": Kind(
+        409,
+        "Nothing is signed here",
+        "本系统未启用签名",
+        "The installation has no key for envelopes: send the command itself, or ask the operator to set one up.",
+    ),
     "NoCredential": Kind(404, "No such credential", "凭证不存在", "It is none of yours, or has ended already."),
     "TooManyTokens": Kind(409, "Too many tokens", "令牌数量已达上限", "Fifty tokens live already: end one first."),
     "NotFound": Kind(404, "Not found", "不存在", "There is nothing at this address."),

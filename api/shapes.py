@@ -61,6 +61,14 @@ class Answer(Shape):
     events: list[EventName]
 
 
+class SignedCommand(Shape):
+    """A command that was signed and not carried out: `input` of the Temporal signal to this workflow."""
+
+    workflow_id: str
+    signal: str
+    input: dict[str, Any]
+
+
 class ProjectLine(Shape):
     """A project in a list."""
 

@@ -65,7 +65,19 @@ class Life:
 
     async def ask(self, person: str, command: type[Command], data: dict[str, Any], **headers: str) -> httpx2.Response:
         """Send a command; refusals come back as they are."""
-        path = f"/v1/projects/{self.project}/{command.route()}" if self.project else "/v1/projects"
+        return await self.post(person, command.route() if self.project else "", data, **headers)
+
+    async def signed(self, person: str, command: str, key: str, data: dict[str, Any]) -> dict[str, Any]:
+        """The same command as an envelope, to be sent as a signal."""
+        path = f"{COMMANDS[command].route()}?sign=only"
+        answer = await self.post(person, path, data, **{"Idempotency-Key": key})
+        assert answer.is_success, answer.text
+        envelope: dict[str, Any] = answer.json()
+        assert (envelope["workflow_id"], envelope["signal"]) == (self.workflow, "submit")
+        return dict(envelope["input"])
+
+    async def post(self, person: str, below: str, data: dict[str, Any], **headers: str) -> httpx2.Response:
+        path = f"/v1/projects/{self.project}/{below}" if below else "/v1/projects"
         return await self.client.post(path, json=data, headers={"Authorization": f"Bearer dev:{person}", **headers})
 
     async def do(self, person: str, command: str, key: str = "", **data: Any) -> dict[str, Any]:

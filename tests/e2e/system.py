@@ -15,6 +15,7 @@ from dev.home import CHECKOUT, Home
 from dev.ports import any_port
 from dev.program import Program, polls, run_once, serves
 from store.postgres import PostgresStore
+from tests.envelopes import SETTINGS as ENVELOPES
 from tests.vaults import MASTER_TEXT
 
 QUEUE = "tandem"
@@ -44,6 +45,7 @@ class System:
             "TANDEM_PORT": str(self.port),
             "TANDEM_INSTANCE": self.instance,
             "TANDEM_GRACEFUL_SECONDS": "2",
+            **ENVELOPES,
             "TANDEM_SEAL_KEY_FILE": str(self.home.secret("seal")),
             "TANDEM_VAULT_KEY": MASTER_TEXT,
             **self._extra,

@@ -136,8 +136,7 @@ async def test_an_approval_sent_twice_is_recorded_once_whichever_way_it_comes(
             answer = await life.do(PMO, "Vote", key, **ballot)
             assert [event["type"] for event in answer["events"]] == ["VoteCast"]
         else:
-            sent = {"command_id": key, "type": "Vote", "principal": PMO, "data": ballot}
-            await life.signal_submit(sent)
+            await life.signal_submit(await life.signed(PMO, "Vote", key, ballot))
             await life.recorded("VoteCast")
     last = await life.do(PRODUCT, "Vote", **ballot)
     if "signal" in ways:
@@ -146,6 +145,31 @@ async def test_an_approval_sent_twice_is_recorded_once_whichever_way_it_comes(
     assert [vote["actor"]["principal"] for vote in votes] == [PMO, PRODUCT]
     assert votes[0]["actor"]["client"] == ("signal" if ways[0] == "signal" else "api")
     assert last["version"] == votes[-1]["version"]
+
+
+async def test_an_approval_forged_by_somebody_with_access_to_temporal_has_no_effect(life: Life) -> None:
+    await life.start()
+    await life.begun()
+    await life.do(PMO, "DraftCharter")
+    await life.do(PMO, "ProposeCharter", revision=1)
+    ballot = await life.ballot("CHARTER")
+    signed = await life.signed(PMO, "Vote", str(uuid4()), ballot)
+    forged = {"command_id": str(uuid4()), "type": "Vote", "principal": PRODUCT, "data": ballot}
+    for sent in (forged, signed | {"principal": PRODUCT}, signed | {"data": {**ballot, "value": "REJECT"}}):
+        await life.signal_submit(sent)
+    await handled(life, 3)
+    assert await life.events("VoteCast") == []
+    assert await codes(life) == ["Unsigned", "Forged", "Forged"]
+
+
+async def codes(life: Life) -> list[str]:
+    """Why signals to this project were refused, as auditors find it."""
+    store = await life.system.store()
+    try:
+        lines = [line for _, line in await store.refusals(1000) if line.stream == life.workflow]
+    finally:
+        await store.close()
+    return [line.code for line in lines if line.channel == "signal"]
 
 
 async def handled(life: Life, submissions: int) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import asyncpg
@@ -10,6 +11,7 @@ from temporalio.client import WorkflowExecutionStatus
 from activities.messages import NoticeMessage, Submission
 from dev.embedded import EmbeddedPostgres
 from domain.messages import COMMANDS
+from tests.envelopes import SIGNER
 from tests.workflows.world import PMO, PRODUCT, SPONSOR, World
 
 
@@ -119,9 +121,10 @@ async def submitted_by_signal(stage: Stage) -> str:
     world = stage.world
     project_id = await world.start()
     handle = world.client.get_workflow_handle(f"project-{project_id}")
-    charter = Submission(
+    drafted = Submission(
         command_id=str(uuid4()), type="DraftCharter", principal=PMO, data=COMMANDS["DraftCharter"].example
     )
+    charter = SIGNER.sign(project_id, drafted, datetime.now(UTC))
     for _ in range(2):
         await handle.signal("submit", charter)
     await world.recorded(project_id, "CharterDrafted")

@@ -1,6 +1,6 @@
 """What a project's workflow does with time, on a server that skips it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 from temporalio.client import WorkflowHandle
@@ -9,6 +9,7 @@ from activities.messages import Submission
 from activities.sweep import Sweep
 from domain.messages import COMMANDS
 from domain.template import Kind, OnTimeout
+from tests.envelopes import SIGNER
 from tests.workflows.world import PMO, PRODUCT, SPONSOR, World, plain_policy
 
 CLOSE = timedelta(seconds=5)
@@ -145,13 +146,15 @@ async def test_a_year_in_execution_goes_on_over_many_runs(world: World) -> None:
 
 async def test_a_signal_submits_with_the_same_checks_and_the_same_effect(world: World) -> None:
     project_id = await world.start()
-    sent = Submission(
+    drafted = Submission(
         command_id=str(uuid4()), type="DraftCharter", principal=PMO, data=COMMANDS["DraftCharter"].example
     )
+    sent = SIGNER.sign(project_id, drafted, datetime.now(UTC))
     for _ in range(2):
         await handle(world, project_id).signal("submit", sent)
     await world.recorded(project_id, "CharterDrafted")
-    forged = Submission(command_id="enter:2:invite", type="CloseProject", principal="lifecycle")
+    pretended = Submission(command_id="enter:2:invite", type="CloseProject", principal="lifecycle")
+    forged = SIGNER.sign(project_id, pretended, datetime.now(UTC))
     await handle(world, project_id).signal("submit", forged)
 
     async def refused() -> bool:

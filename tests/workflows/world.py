@@ -23,6 +23,7 @@ from domain.project.aggregate import Project
 from domain.project.decision_events import voters_awaited
 from domain.template import Policy
 from store.postgres import PostgresStore
+from tests.envelopes import SIGNER
 from tests.vaults import vault_of
 from worker import build
 
@@ -179,7 +180,11 @@ class World:
     async def working(self) -> AsyncIterator[None]:
         """With a worker running."""
         settings = Settings(
-            mode="development", task_queue=self.queue, webhook_private_addresses=True, webhook_seconds=1
+            mode="development",
+            task_queue=self.queue,
+            webhook_private_addresses=True,
+            webhook_seconds=1,
+            envelope_public_keys=SIGNER.public,
         )
         async with build(settings, self.client, self.store, self._step()):
             yield
