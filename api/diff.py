@@ -15,6 +15,7 @@ from activities.ports import Recorded
 from api import looks
 from api.figures import differing
 from api.happenings import Eyes
+from api.language import language_of
 from api.opening import opened_state
 from api.operation import Operation
 from api.parts import Parts, asker, parts
@@ -59,7 +60,7 @@ async def read_diff(request: Request, id: str, asked: Annotated[DiffParameters, 
         "events": await _told(behind, reader, facts),
         "left_out": last - first - len(facts),
         "figures": differing(before, after),
-        "patch": patch(*[await _shown(behind, one, reader, current) for one in (before, after)]),
+        "patch": patch(*[await _shown(request, one, current) for one in (before, after)]),
     }
     return Response(orjson.dumps(shown), headers=PRIVATE, media_type="application/json")
 
@@ -70,12 +71,13 @@ def patch(before: dict[str, Any], after: dict[str, Any]) -> list[dict[str, Any]]
     return operations
 
 
-async def _shown(behind: Parts, project: Project, reader: str, current: Project) -> dict[str, Any]:
-    """The state as it was shown when its last event was recorded."""
+async def _shown(request: Request, project: Project, current: Project) -> dict[str, Any]:
+    """The state as the caller is shown it, at the moment when its last event was recorded."""
     assert project.changed_at is not None
+    behind, reader = parts(request), asker(request).principal
     shown = state(project, reader, project.changed_at, revealed=current.retrospective.revealed)
     del shown["_actions"]
-    return await opened_state(behind, project, reader, shown, "en")
+    return await opened_state(behind, project, reader, shown, language_of(request))
 
 
 def _end(project: Project) -> dict[str, Any]:
