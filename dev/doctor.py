@@ -237,4 +237,20 @@ async def server(patient: Patient) -> list[Finding]:
     return [ok("server", f"ready at {patient.url}")]
 
 
-CHECKS: tuple[Check, ...] = (python, wheels, folder, launcher, usual_ports, database, temporal, server)
+async def sealing(patient: Patient) -> list[Finding]:
+    """Whether what is stored becomes provable: there is a key, and nothing contradicts what was sealed."""
+    try:
+        state = (await get_json(f"{patient.url}/readyz", 5)).get("sealing")
+    except (OSError, ValueError):
+        return []
+    if state == "refused":
+        words = "refused: the database contradicts checkpoints that were signed before. Was it restored or changed?"
+        return [wrong("sealing", words, "Read the worker's log, and docs/how-to/seal-and-witness.md.")]
+    if state == "no_key":
+        words = "there is no key: nothing is sealed, so nothing can be proved."
+        return [note("sealing", words, "Make one with `tandem seal new-key`, name it in TANDEM_SEAL_KEY_FILE.")]
+    words = {"sealing": "goes on", "new": "there is nothing to seal yet"}
+    return [ok("sealing", words[state])] if state in words else []
+
+
+CHECKS: tuple[Check, ...] = (python, wheels, folder, launcher, usual_ports, database, temporal, server, sealing)

@@ -114,9 +114,9 @@ class Site(Ground):
         return [EventType.Name(event.event_type).removeprefix("EVENT_TYPE_") for event in history.events]
 
 
-async def until(ask: Callable[[], Any], wanted: Any) -> None:
+async def until(ask: Callable[[], Any], wanted: Any, seconds: float = LIMIT) -> None:
     """Wait in real time until the answer is the wanted one."""
-    deadline = asyncio.get_running_loop().time() + LIMIT
+    deadline = asyncio.get_running_loop().time() + seconds
     while (found := await ask()) != wanted:
         assert asyncio.get_running_loop().time() < deadline, f"{found} did not become {wanted}"
         await asyncio.sleep(0.03)
