@@ -117,7 +117,7 @@ class _Drain:
 Files = Mapping[str, AsyncIterator[bytes]]
 
 
-async def _zipped(files: Files, manifest: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
+async def zipped(files: Files, manifest: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
     """The ZIP of these files, and of a manifest at its end that says what they are."""
     drain, told = _Drain(), dict[str, Mapping[str, Any]]()
     with ZipFile(drain, "w", ZIP_STORED) as packed:  # type: ignore[call-overload]
@@ -160,7 +160,7 @@ class Packer:
         }
         beyond = await self._tree.head() - sealed.size
         extent = {"first": 0, "last": sealed.size - 1, "events": sealed.size, "beyond": beyond}
-        return _zipped(files, self._manifest("log", sealed) | extent)
+        return zipped(files, self._manifest("log", sealed) | extent)
 
     async def stream(self, stream: str, since: int = 0, below: int = sys.maxsize) -> AsyncGenerator[bytes, None]:
         """One stream up to the newest checkpoint, each event with its proof; only versions smaller than `below`.
@@ -180,7 +180,7 @@ class Packer:
         if 0 < since <= sealed.size:
             files["consistency.ndjson"] = self._consistency(since, sealed.size)
         extent = {"stream": stream, "first": first, "last": last, "events": events, "beyond": every - events}
-        return _zipped(files, self._manifest("project", sealed) | extent)
+        return zipped(files, self._manifest("project", sealed) | extent)
 
     async def stretch(self, after: int, limit: int) -> list[tuple[int, bytes, bytes]]:
         """(position, canonical envelope made of the row, stored leaf hash) with position > after, in order."""
