@@ -136,3 +136,14 @@ def test_no_file_holds_a_path_of_a_machine_or_the_host_of_a_registry() -> None:
         or places.search(text)
     ]
     assert not found
+
+
+def test_every_promise_to_an_auditor_names_a_test_that_exists() -> None:
+    text = (ROOT / "docs" / "explanation" / "what-an-auditor-can-check.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| **")]
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", row.rsplit("|", 2)[1])
+        assert named, row
+        for path, test in named:
+            assert f"def {test}(" in (ROOT / path).read_text(encoding="utf-8") if test else (ROOT / path).is_file()
+    assert len(rows) >= 10
