@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dev.verbs import archive, audit, feeds, privacy, proof, travel
+from dev.verbs import archive, audit, feeds, privacy, proof, seal, travel
 from dev.verbs.asked import (
     HomeOption,
     JsonOption,
@@ -44,6 +44,8 @@ app.add_typer(project, name="project")
 app.add_typer(settings, name="config")
 app.add_typer(audit.audit, name="audit")
 app.add_typer(feeds.webhook, name="webhook")
+app.add_typer(seal.seal, name="seal")
+app.add_typer(seal.witness, name="witness")
 app.add_typer(feeds.consumer, name="consumer")
 app.add_typer(archive.archive, name="archive")
 app.add_typer(privacy.privacy, name="privacy")
