@@ -34,6 +34,6 @@ OPERATIONS = (
         asyncapi,
         None,
         problems=(),
-        content={MEDIA_TYPE: {"schema": {"type": "string"}}},
+        content={MEDIA_TYPE: {"schema": {"type": "object"}}},
     ),
 )

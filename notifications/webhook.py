@@ -1,9 +1,11 @@
 """Sending events to webhooks: signed, to a checked address, never following where it points to."""
 
 import asyncio
+import re
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -17,6 +19,8 @@ from notifications.addresses import AddressRefused, NotResolved, Target, resolve
 KEPT_BYTES = 1000
 """So much of an answer's body is read and kept."""
 CONNECT_SECONDS = 5.0
+FAILURES = (AddressRefused, NotResolved, httpx2.HTTPError, OSError)
+"""What the other side, or the way to it, can do to us; a timeout is an OSError."""
 MOST_ADDRESSES = 3
 """So many addresses of one name are tried."""
 
@@ -40,21 +44,23 @@ class WebhookSender:
     async def send(self, url: str, parcel: Parcel, secrets: Sequence[str]) -> Answer:
         """Never raises for what the other side does, or for an address that must not be asked."""
         began = time.perf_counter()
-
-        def unanswered(problem: str, *, reached: bool) -> Answer:
-            return Answer(None, time.perf_counter() - began, problem=problem, reached=reached)
-
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._sent(await resolved(url, private=self._private), parcel, secrets, began)
-        except (AddressRefused, NotResolved) as refused:
-            return unanswered(str(refused), reached=False)
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, ssl.SSLError) as failed:
-            return unanswered(f"no connection: {str(failed)[:200] or type(failed).__name__}", reached=False)
-        except (TimeoutError, httpx2.TimeoutException):
-            return unanswered(f"no answer within {self._seconds:g} seconds", reached=True)
-        except (httpx2.HTTPError, OSError) as failed:
-            return unanswered(f"{type(failed).__name__}: {str(failed)[:200]}", reached=True)
+        except FAILURES as failed:
+            return self._unanswered(failed, time.perf_counter() - began)
+
+    def _unanswered(self, failed: Exception, seconds: float) -> Answer:
+        match failed:
+            case AddressRefused() | NotResolved():
+                return Answer(None, seconds, problem=str(failed), reached=False)
+            case httpx2.ConnectError() | httpx2.ConnectTimeout() | ssl.SSLError():
+                problem = f"no connection: {str(failed)[:200] or type(failed).__name__}"
+                return Answer(None, seconds, problem=problem, reached=False)
+            case TimeoutError() | httpx2.TimeoutException():
+                return Answer(None, seconds, problem=f"no answer within {self._seconds:g} seconds")
+            case _:
+                return Answer(None, seconds, problem=f"{type(failed).__name__}: {str(failed)[:200]}")
 
     async def _sent(self, target: Target, parcel: Parcel, secrets: Sequence[str], began: float) -> Answer:
         """By the first address that can be connected to. Raises what httpx2 raises, and TimeoutError."""
@@ -69,32 +75,32 @@ class WebhookSender:
     async def _asked(
         self, url: httpx2.URL, address: str, parcel: Parcel, secrets: Sequence[str], began: float
     ) -> Answer:
-        headers = {"Host": url.netloc.decode(), "User-Agent": self._agent, **signed(parcel, secrets, datetime.now(UTC))}
-        asked = self._client.build_request(
-            "POST",
-            url.copy_with(host=address),
-            content=parcel.body,
-            headers=headers,
-            extensions={"sni_hostname": url.host},
-        )
-        response = await self._client.send(asked, stream=True)
-        try:
-            text = await _beginning(response)
-        finally:
-            await response.aclose()
-        problem = "redirects are not followed" if response.is_redirect else ""
-        return Answer(
-            response.status_code,
-            time.perf_counter() - began,
-            text,
-            problem,
-            _seconds(response.headers.get("retry-after", "")),
-        )
+        headers = {"Host": url.netloc.decode(), "User-Agent": self._agent, **signed(parcel, secrets)}
+        named, target = {"sni_hostname": url.host}, url.copy_with(host=address)
+        asked = self._client.build_request("POST", target, content=parcel.body, headers=headers, extensions=named)
+        async with _answered(await self._client.send(asked, stream=True)) as response:
+            return await _answer(response, began)
 
 
-def signed(parcel: Parcel, secrets: Sequence[str], at: datetime) -> dict[str, str]:
-    """The headers of Standard Webhooks: every live secret signs."""
-    identity, text = str(parcel.event_id), parcel.body.decode()
+@asynccontextmanager
+async def _answered(response: httpx2.Response) -> AsyncIterator[httpx2.Response]:
+    """The connection is given back, however the answer ends."""
+    try:
+        yield response
+    finally:
+        await response.aclose()
+
+
+async def _answer(response: httpx2.Response, began: float) -> Answer:
+    text, seconds = await _beginning(response), time.perf_counter() - began
+    problem = "redirects are not followed" if response.is_redirect else ""
+    wish = _seconds(response.headers.get("retry-after", "").strip())
+    return Answer(response.status_code, seconds, text, problem, wish)
+
+
+def signed(parcel: Parcel, secrets: Sequence[str]) -> dict[str, str]:
+    """The headers of Standard Webhooks, as of now: every live secret signs."""
+    identity, text, at = str(parcel.event_id), parcel.body.decode(), datetime.now(UTC)
     return {
         "Content-Type": MEDIA_TYPE,
         "Accept-Encoding": "identity",
@@ -107,23 +113,19 @@ def signed(parcel: Parcel, secrets: Sequence[str], at: datetime) -> dict[str, st
 async def _beginning(response: httpx2.Response) -> str:
     """As much of the body as is kept; the rest is not read. An answer that breaks off has still come."""
     read = b""
-    try:
+    with suppress(httpx2.HTTPError):
         async for chunk in response.aiter_raw():
-            read += chunk
-            if len(read) >= KEPT_BYTES:
+            if len(read := read + chunk) >= KEPT_BYTES:
                 break
-    except (httpx2.HTTPError, TimeoutError):
-        pass
     return read[:KEPT_BYTES].decode("utf-8", "replace")
 
 
 def _seconds(retry_after: str) -> float | None:
     """Retry-After in seconds, whether it names a number or a date; None where it says nothing readable."""
-    text = retry_after.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
+    if re.fullmatch(r"[0-9]{1,9}", retry_after):
+        return float(retry_after)
     try:
-        at = parsedate_to_datetime(text)
+        at = parsedate_to_datetime(retry_after)
     except ValueError:
         return None
     return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
