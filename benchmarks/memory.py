@@ -1,6 +1,6 @@
 """A store that only remembers, to make real facts quickly: what the step appends is kept as it is."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +9,7 @@ from uuid import uuid4
 from activities.decide import Step
 from activities.ports import (
     Append,
+    Chain,
     Fact,
     KnownCommand,
     Recorded,
@@ -17,6 +18,7 @@ from activities.ports import (
     Verdict,
     VerdictKind,
 )
+from activities.vault import Vault
 from benchmarks.stories import go_on, to_completion
 from config import Settings, load_templates
 from domain.messages import Actor, Envelope
@@ -60,9 +62,19 @@ class Memory:
     async def seen(self, stream: str) -> int:
         return 0
 
+    async def newest_of(self, stream: str, types: Sequence[str], field: str, value: str) -> Chain | None:
+        return None
+
 
 def _recorded(fact: Fact, position: int) -> Recorded:
     return Recorded(**{f.name: getattr(fact, f.name) for f in fields(Fact)}, position=position)
+
+
+class OneKey:
+    """Satisfies activities.vault.Keys: everybody's texts are sealed with the same."""
+
+    async def keys(self, persons: Collection[str], *, make: bool) -> Mapping[str, bytes | None]:
+        return dict.fromkeys(persons, bytes(32))
 
 
 class MemoryPlayer:
@@ -70,7 +82,8 @@ class MemoryPlayer:
 
     def __init__(self) -> None:
         self.memory = Memory()
-        self.step = Step(self.memory, load_templates(Settings(mode="development").templates), now=lambda: NOON)
+        templates = load_templates(Settings(mode="development").templates)
+        self.step = Step(self.memory, templates, now=lambda: NOON, vault=Vault(OneKey()))
         self.project_id = str(uuid4())
         self.stream = f"project-{self.project_id}"
 

@@ -23,6 +23,8 @@ FIGURES = {
     "deciding": "deciding",
     "history": "history",
     "memory": "memory_use",
+    "verifying": "verifying",
+    "exporting": "exporting",
 }
 """Name → module. Loaded when measured: what one of them is compared with, the others need not have."""
 
