@@ -23,6 +23,7 @@ from domain.decider import COMMANDS
 from server import create_app
 from tests.api.asking import START, Api, named
 from tests.conftest import Database
+from tests.vaults import MASTER_TEXT
 
 KEPT = Path(__file__).parents[2] / "docs" / "reference" / "openapi.json"
 
@@ -77,6 +78,7 @@ def running(database: Database) -> Iterator[tuple[Any, Any]]:
             mode="development",
             database_url=SecretStr(database.app),
             temporal_address="127.0.0.1:1",
+            vault_key=SecretStr(MASTER_TEXT),
         )
     )
     with asgi.get_client(app) as client:
