@@ -249,8 +249,8 @@ async def sealing(patient: Patient) -> list[Finding]:
     if state == "no_key":
         words = "there is no key: nothing is sealed, so nothing can be proved."
         return [note("sealing", words, "Make one with `tandem seal new-key`, name it in TANDEM_SEAL_KEY_FILE.")]
-    words = {"sealing": "goes on", "new": "there is nothing to seal yet"}
-    return [ok("sealing", words[state])] if state in words else []
+    told = {"sealing": "goes on", "new": "there is nothing to seal yet"}
+    return [ok("sealing", told[state])] if state in told else []
 
 
 CHECKS: tuple[Check, ...] = (python, wheels, folder, launcher, usual_ports, database, temporal, server, sealing)

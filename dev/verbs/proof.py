@@ -77,9 +77,8 @@ def import_pack(pack: PackArgument, keys: KeysOption = None) -> None:
     """
     import asyncio
 
-    from store.unpacking import NotImported, bring_in
-
     from config import Settings
+    from store.unpacking import NotImported, bring_in
 
     known = Settings()
     code = _verified(pack, _each("--key", keys))
