@@ -73,6 +73,7 @@ class Engine:
             task_queue=self._queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+            task_timeout=SHORTLY,
             start_signal="sealable",
             start_signal_args=[size],
             rpc_timeout=SHORTLY,

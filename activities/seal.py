@@ -1,8 +1,10 @@
 """Sealing: the events after the last checkpoint become part of the tree, and the tree is signed anew."""
 
+import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -23,6 +25,7 @@ MOST = 65_536
 """Leaves under one new checkpoint; a log far behind is sealed in several."""
 SENT = 10
 """Checkpoints sent to a second place at once."""
+BEAT_SECONDS = 1.0
 ONE_GO = 30.0
 """Seconds after which a place that lacks many goes on in another step."""
 
@@ -186,7 +189,8 @@ class SealSteps:
                 category=ApplicationErrorCategory.BENIGN,
             )
         try:
-            return await self._sealed(asked, Signer(origin_of(await self._store.log_id()), self._seed))
+            async with _beating():
+                return await self._sealed(asked, Signer(origin_of(await self._store.log_id()), self._seed))
         except (SealRefused, BadTree) as refused:
             log.error("sealing is refused: %s", refused)
             await self._store.tell("refused", str(refused))
@@ -210,7 +214,6 @@ class SealSteps:
             stop = min(start + BATCH, size)
             edge, full = edge.grown(await self._leaves(start, stop))
             tiles += full
-            _alive()
         checkpoint = Checkpoint(signer.name, size, edge.root())
         note = str(Note(checkpoint, (signer.sign(checkpoint),)))
         tiles.sort(key=lambda tile: (tile.level, tile.number))
@@ -282,16 +285,28 @@ class SealSteps:
             later = (anchor.every - since).total_seconds() if size else 0
             if later > 0:
                 return AnchorReport(size=size, later=later)
-            await anchor.keep([sealed.note for sealed in waiting])
+            async with _beating():
+                await anchor.keep([sealed.note for sealed in waiting])
             size, since = waiting[-1].size, timedelta(0)
             await self._store.mark_anchored(asked.place, size)
-            _alive()
         return AnchorReport(size=size)
 
 
-def _alive() -> None:
-    if activity.in_activity():
-        activity.heartbeat()
+@asynccontextmanager
+async def _beating() -> AsyncIterator[None]:
+    """Tell the engine that this process lives, so that a killed one is replaced in seconds."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    beating = asyncio.create_task(beat()) if activity.in_activity() else None
+    try:
+        yield
+    finally:
+        if beating:
+            beating.cancel()
 
 
 def _check_note(last: Sealed, origin: str) -> None:

@@ -7,10 +7,12 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Protocol
 
 log = logging.getLogger("tandem.seal")
-COALESCE_SECONDS = 1.0
-"""At most one wake in this time: what is stored meanwhile is sealed together."""
-TERM_SECONDS = 60.0
-"""After this time the lead is taken anew, and whatever a lost wake has left is found."""
+LOOK_SECONDS = 1.0
+"""Between two looks at how far it has come, and between two wakes at least: what comes meanwhile is sealed together."""
+FIRST_SECONDS, MOST_SECONDS = 4.0, 60.0
+"""After this time without success it is woken again, then ever more patiently: a wake may be lost, or refused."""
+TERM_SECONDS = 120.0
+"""After this time the lead is taken anew: one who lost it with the connection notices by then."""
 PAUSE_SECONDS = 2.0
 
 
@@ -67,5 +69,21 @@ class SealWake:
         async with aclosing(self._events.listen()) as positions:
             async for position in positions:
                 if position + 1 > await self._seals.sealed_size():
-                    await self._sealer.wake_sealing(position + 1)
-                    await asyncio.sleep(COALESCE_SECONDS)
+                    await self._wake(position + 1)
+
+    async def _wake(self, size: int) -> None:
+        """Until so many events are sealed."""
+        patience = FIRST_SECONDS
+        while True:
+            await self._sealer.wake_sealing(size)
+            if await self._sealed(size, patience):
+                return
+            patience = min(2 * patience, MOST_SECONDS)
+
+    async def _sealed(self, size: int, seconds: float) -> bool:
+        """Whether so many events are sealed within this time."""
+        for _ in range(max(1, round(seconds / LOOK_SECONDS))):
+            await asyncio.sleep(LOOK_SECONDS)
+            if await self._seals.sealed_size() >= size:
+                return True
+        return False

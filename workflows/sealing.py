@@ -14,6 +14,8 @@ MOST_HISTORY = 2000
 """Events after which a run continues as new."""
 FOR_EVER = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
 """Outages end; a refusal to seal is final until the next events, and bugs are made final by the step itself."""
+A_PROCESS_GONE = timedelta(seconds=5)
+"""Without a beat for this long the step is given to another process."""
 PATIENTLY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=5))
 """For places of other people."""
 
@@ -60,7 +62,7 @@ class SealingWorkflow:
                 SealSteps.seal,
                 self._last,
                 start_to_close_timeout=timedelta(minutes=1),
-                heartbeat_timeout=timedelta(seconds=5),
+                heartbeat_timeout=A_PROCESS_GONE,
                 retry_policy=FOR_EVER,
             )
         except ActivityError as failure:
@@ -89,7 +91,7 @@ class SealingWorkflow:
             SealSteps.anchor,
             AnchorOrder(place=place),
             start_to_close_timeout=timedelta(minutes=10),
-            heartbeat_timeout=timedelta(minutes=2),
+            heartbeat_timeout=A_PROCESS_GONE,
             retry_policy=PATIENTLY,
             summary=place,
         )
