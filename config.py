@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     envelope_public_keys: str = ""
     """The public halves, with blanks between them, for the worker: a signal that none of them signed is refused."""
     seal_key: SecretStr | None = None
-    """What checkpoints are signed with: an Ed25519 seed, 32 bytes in base64. For the worker alone."""
+    """What checkpoints are signed with: an Ed25519 seed, 32 bytes in base64 or hex. For the worker alone."""
     seal_key_file: Path | None = None
     """A file with that key, instead of `seal_key`. Without either nothing is sealed."""
     witness_keys: str = ""

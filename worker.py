@@ -163,8 +163,8 @@ def _webhooks(settings: Settings, store: PostgresStore, step: Step) -> WebhookSt
 def seal_seed(settings: Settings) -> bytes | None:
     """The key to seal with. People go on working without one; that it is missing or no key is said loudly."""
     try:
-        if settings.seal_key is not None:
-            return seed_of(settings.seal_key.get_secret_value())
+        if key := settings.seal_key and settings.seal_key.get_secret_value():
+            return seed_of(key)
         return seed_of(settings.seal_key_file.read_text()) if settings.seal_key_file else None
     except (OSError, UnicodeDecodeError, BadNote) as unusable:
         log.error("nothing is sealed, the key cannot be used: %s", unusable)

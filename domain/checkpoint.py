@@ -31,6 +31,7 @@ HASHES_BOUND = 64
 ORIGIN_PREFIX = "tandem/"
 _NAME = re.compile(r"[^\s+\x00-\x1f\x7f\ud800-\udfff]{1,200}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
+_HEX = re.compile(r"[0-9a-fA-F]{64}")
 _LINE = re.compile(r"— (\S+) ([A-Za-z0-9+/]+={0,2})")
 
 
@@ -243,8 +244,9 @@ class Signer:
 
 
 def seed_of(text: str) -> bytes:
-    """A secret key from base64 as it is kept in files and settings. Raises BadNote."""
-    return _read(text.strip(), KEY_BYTES)
+    """A secret key as it is kept in files and settings: in base64 or as 64 hex digits. Raises BadNote."""
+    written = text.strip()
+    return bytes.fromhex(written) if _HEX.fullmatch(written) else _read(written, KEY_BYTES)
 
 
 def verify(checkpoint: Checkpoint, line: Line, key: Key) -> None:

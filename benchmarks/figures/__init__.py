@@ -23,6 +23,7 @@ FIGURES = {
     "deciding": "deciding",
     "history": "history",
     "memory": "memory_use",
+    "sealing": "sealing",
     "verifying": "verifying",
     "exporting": "exporting",
 }

@@ -219,10 +219,11 @@ def test_no_other_text_is_a_proof(text: str) -> None:
         Proof.parse(text)
 
 
-def test_a_secret_key_is_32_bytes_in_base64() -> None:
+def test_a_secret_key_is_32_bytes_in_base64_or_hex() -> None:
     assert seed_of(b64encode(LOG.seed).decode() + "\n") == LOG.seed
+    assert seed_of(LOG.seed.hex() + "\n") == LOG.seed
     assert b64encode(LOG.seed).decode() not in repr(LOG)
-    for text in ("", "x", b64encode(bytes(31)).decode()):
+    for text in ("", "x", b64encode(bytes(31)).decode(), bytes(31).hex(), bytes(33).hex()):
         with pytest.raises(BadNote):
             seed_of(text)
     with pytest.raises(BadNote):
