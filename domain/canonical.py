@@ -7,6 +7,7 @@ RFC 8785 on a restricted profile. Outside of the profile writers of JSON differ 
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from unicodedata import is_normalized
@@ -65,9 +66,14 @@ def instant(moment: datetime) -> str:
     if moment.tzinfo is None:
         raise NotCanonical("an instant needs a time zone")
     try:
-        utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+        return _instant(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
     except OverflowError as error:
         raise NotCanonical("the instant is outside of the calendar") from error
+
+
+@lru_cache(maxsize=1024)
+def _instant(utc: datetime) -> str:
+    """Kept for a while: the same instant is written into the envelope and sent to the store."""
     if not 1 < utc.year < 9999:
         raise NotCanonical("the instant is outside of the calendar")
     return utc.isoformat(timespec="microseconds")[:-6] + "Z"

@@ -9,7 +9,7 @@ import orjson
 
 from activities.hashed import Written, hashed, written
 from activities.ports import GENESIS, Append, Fact, Page, Verdict, VerdictKind
-from domain.canonical import NotCanonical, canonical, check_text
+from domain.canonical import NotCanonical, check_text, instant
 
 ENTRY_BOUND = 65_535
 """Bytes of one canonical envelope: what an entry of a published log bundle can hold."""
@@ -20,8 +20,11 @@ _ATTESTED = [field.name for field in fields(Fact) if field.name != "leaf_hash"]
 
 SQL = """
     SELECT verdict, head, last_position, first_answer
-    FROM tandem.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+    FROM tandem.append($1, $2::text::bigint[], $3::text::int[], $4, $5, $6, $7, $8,
+                       $9::text::int[], $10::text::bigint[], $11::text::uuid[], $12, $13::text::int[],
+                       $14::text::timestamptz[], $15::text::timestamptz[], $16, $17, $18)
 """
+"""Arrays of what is neither text nor bytes are sent as text: the driver looks at each value of the others twice."""
 
 
 class UnfitAppend(ValueError):
@@ -53,7 +56,7 @@ def ready(append: Append) -> Ready:
     _check_names(append)
     _check_chain(append)
     contents = [_written(fact) for fact in append.facts]
-    answer = canonical(append.answer)
+    answer = _document("the answer", append.answer)
     page = None if append.page is None else page_document(append.page)
     size = len(answer) + len(page or b"") + sum(one.size for one in contents)
     return Ready(append, answer, page, contents, size)
@@ -61,40 +64,50 @@ def ready(append: Append) -> Ready:
 
 def page_document(page: Page) -> bytes:
     """The page as JSON, its fields by name, instants in RFC 3339. Raises UnfitAppend."""
+    return _document("the page", page)
+
+
+def _document(what: str, value: object) -> bytes:
+    """JSON that is never hashed: it only has to be kept."""
     try:
-        document = orjson.dumps(page, default=_plain)
+        document = orjson.dumps(value, default=_plain)
     except TypeError as error:
-        raise UnfitAppend(f"the page cannot be written down: {error}") from error
+        raise UnfitAppend(f"{what} cannot be written down: {error}") from error
     if b"\\u0000" in document:
-        raise UnfitAppend("the page has U+0000 in a string")
+        raise UnfitAppend(f"{what} has U+0000 in a string")
     return document
 
 
-def arguments(batch: Sequence[Ready]) -> tuple[list[Any], ...]:
+def arguments(batch: Sequence[Ready]) -> tuple[str | list[Any], ...]:
     """The arrays for SQL: eight by append, ten by event."""
     appends = [item.append for item in batch]
     facts = [(no, fact) for no, append in enumerate(appends, 1) for fact in append.facts]
     contents = [one for item in batch for one in item.contents]
     return (
         [append.stream for append in appends],
-        [append.expected_version for append in appends],
-        [len(append.facts) for append in appends],
+        _array(append.expected_version for append in appends),
+        _array(len(append.facts) for append in appends),
         [append.command_id for append in appends],
         [append.fingerprint for append in appends],
         [append.facts[0].prev_hash for append in appends],
         [item.answer for item in batch],
         [item.page for item in batch],
-        [no for no, _ in facts],
-        [fact.version for _, fact in facts],
-        [fact.event_id for _, fact in facts],
+        _array(no for no, _ in facts),
+        _array(fact.version for _, fact in facts),
+        _array(fact.event_id.hex for _, fact in facts),
         [fact.type for _, fact in facts],
-        [fact.schema_version for _, fact in facts],
-        [fact.recorded_at for _, fact in facts],
-        [fact.effective_at for _, fact in facts],
+        _array(fact.schema_version for _, fact in facts),
+        _array(instant(fact.recorded_at) for _, fact in facts),
+        _array(instant(fact.effective_at) for _, fact in facts),
         [fact.leaf_hash for _, fact in facts],
         [one.metadata for one in contents],
         [one.data for one in contents],
     )
+
+
+def _array(values: Iterable[object]) -> str:
+    """PostgreSQL's text of an array, of values that need no quotes."""
+    return "{" + ",".join(map(str, values)) + "}"
 
 
 def verdicts(rows: Iterable[Sequence[Any]]) -> list[Verdict | ChainBroken]:

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import asyncpg
 
@@ -114,7 +113,16 @@ def _votes(appends: list[Append]) -> int:
 
 def _hashed(append: Append) -> Append:
     """The same append, its facts hashed anew: while the clock runs."""
-    return replace(append, facts=[hashed(**{name: getattr(fact, name) for name in GIVEN}) for fact in append.facts])
+    facts = [hashed(**{name: getattr(fact, name) for name in GIVEN}) for fact in append.facts]
+    return Append(
+        append.stream,
+        append.expected_version,
+        append.command_id,
+        append.fingerprint,
+        facts,
+        append.answer,
+        append.page,
+    )
 
 
 async def _plain(site: Site, callers: list[list[Append]], tables: str) -> float:

@@ -6,8 +6,7 @@ SET LOCAL ROLE tandem_owner;
 -- Never goes back: a page older than the one that is there changes nothing.
 CREATE OR REPLACE FUNCTION tandem.show(p_stream text[], p_version bigint[], p_page jsonb[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off
-SET enable_mergejoin = off SET jit = off
+-- How to plan is said by whoever calls it, see tandem.append: saying it here again costs each call as much as a row.
 AS $$
 DECLARE
   shown text[];
@@ -63,6 +62,10 @@ BEGIN
     ON CONFLICT DO NOTHING;
   END IF;
 
+  -- Most pages say nothing of duties; looking at the text costs less than beginning a statement.
+  IF position('"duties": [' IN p_page::text) = 0 THEN
+    RETURN;
+  END IF;
   -- Duties: null means "as they were". `over` has the keys of those to remove; without it all are replaced.
   WITH given AS (
     SELECT n.page ->> 'project_id' AS project_id, n.page -> 'duties' AS duties,
@@ -141,35 +144,40 @@ BEGIN
   FROM (SELECT * FROM placed ORDER BY no) p;
 
   IF total > 0 THEN
-    INSERT INTO tandem.event (position, version, recorded_at, effective_at, schema_version, event_id, stream, type,
-                              prev_hash, leaf_hash, metadata, data)
-    SELECT positions[a.no] - versions[a.no] + e_version[e.no], e_version[e.no], e_recorded[e.no], e_effective[e.no],
-           e_schema[e.no], e_id[e.no], a_stream[a.no], e_type[e.no],
-           CASE WHEN e_version[e.no] = a_expected[a.no] + 1 THEN a_prev[a.no] ELSE e_leaf[e.no - 1] END,
-           e_leaf[e.no], e_metadata[e.no], e_data[e.no]
-    FROM generate_series(1, cardinality(e_append)) AS e (no), LATERAL (SELECT e_append[e.no]) AS a (no)
-    WHERE kinds[a.no] = 'ok' AND e_version[e.no] > a_expected[a.no] AND e_version[e.no] <= versions[a.no];
+    -- One statement for all of it: to begin one costs as much as a row.
+    WITH kept AS (
+      INSERT INTO tandem.event (position, version, recorded_at, effective_at, schema_version, event_id, stream, type,
+                                prev_hash, leaf_hash, metadata, data)
+      SELECT positions[a.no] - versions[a.no] + e_version[e.no], e_version[e.no], e_recorded[e.no], e_effective[e.no],
+             e_schema[e.no], e_id[e.no], a_stream[a.no], e_type[e.no],
+             CASE WHEN e_version[e.no] = a_expected[a.no] + 1 THEN a_prev[a.no] ELSE e_leaf[e.no - 1] END,
+             e_leaf[e.no], e_metadata[e.no], e_data[e.no]
+      FROM generate_series(1, cardinality(e_append)) AS e (no), LATERAL (SELECT e_append[e.no]) AS a (no)
+      WHERE kinds[a.no] = 'ok' AND e_version[e.no] > a_expected[a.no] AND e_version[e.no] <= versions[a.no]
+      RETURNING 1),
+    answered AS (
+      INSERT INTO tandem.command (version, position, stream, command_id, fingerprint, answer)
+      SELECT versions[a.no], positions[a.no], a_stream[a.no], a_command[a.no], a_fingerprint[a.no], a_answer[a.no]
+      FROM generate_series(1, cardinality(a_stream)) AS a (no)
+      WHERE kinds[a.no] = 'ok'),
+    -- A stream without a page is followed only once somebody has marked it seen.
+    woken AS (
+      UPDATE tandem.wake w SET
+        head = versions[a.no], ended = coalesce((a_page[a.no] -> 'ended')::boolean, w.ended),
+        changed_at = CASE WHEN w.lagging THEN w.changed_at ELSE now() END
+      FROM generate_series(1, cardinality(a_stream)) AS a (no)
+      WHERE kinds[a.no] = 'ok' AND w.stream = a_stream[a.no]
+      RETURNING 1),
+    moved AS (
+      UPDATE tandem.log_head h SET next_position = start + total WHERE h.id = 0)
+    SELECT (SELECT count(*) FROM kept), (SELECT count(*) FROM woken) INTO stored, followed;
 
     -- Each version once (unique index), none beyond its append's range, as many as announced: so they are dense.
-    GET DIAGNOSTICS stored = ROW_COUNT;
     IF stored <> total THEN
       RAISE EXCEPTION 'the versions of an append are not dense' USING ERRCODE = 'TD002';
     END IF;
-    UPDATE tandem.log_head h SET next_position = start + total WHERE h.id = 0;
-
-    INSERT INTO tandem.command (version, position, stream, command_id, fingerprint, answer)
-    SELECT versions[a.no], positions[a.no], a_stream[a.no], a_command[a.no], a_fingerprint[a.no], a_answer[a.no]
-    FROM generate_series(1, cardinality(a_stream)) AS a (no)
-    WHERE kinds[a.no] = 'ok';
 
     PERFORM tandem.show(a_stream, versions, pages);
-    -- A stream without a page is followed only once somebody has marked it seen.
-    UPDATE tandem.wake w SET
-      head = versions[a.no], ended = coalesce((a_page[a.no] -> 'ended')::boolean, w.ended),
-      changed_at = CASE WHEN w.lagging THEN w.changed_at ELSE now() END
-    FROM generate_series(1, cardinality(a_stream)) AS a (no)
-    WHERE kinds[a.no] = 'ok' AND w.stream = a_stream[a.no];
-    GET DIAGNOSTICS followed = ROW_COUNT;
     IF followed < fits THEN
       INSERT INTO tandem.wake AS w (head, changed_at, ended, stream)
       SELECT a.version, now(), (a.page -> 'ended')::boolean, a.stream
