@@ -55,8 +55,10 @@ def migrations(folder: Path = FOLDER) -> list[Migration]:
     return found
 
 
-async def migrate(dsn: str, folder: Path = FOLDER) -> list[Migration]:
-    """Apply what is missing, one transaction each, and return it. A second runner waits for the first.
+async def migrate(dsn: str, folder: Path = FOLDER, upto: int | None = None) -> list[Migration]:
+    """Apply what is missing, one transaction each, and return it; none beyond number `upto`.
+
+    A second runner waits for the first.
 
     Raises MigrationRefused, StoreUnavailable, and PostgreSQL's error where a file fails: the files before it stay.
     """
@@ -64,6 +66,7 @@ async def migrate(dsn: str, folder: Path = FOLDER) -> list[Migration]:
     async with _alone(dsn) as connection:
         await connection.execute(TABLE)
         missing = [status.migration for status in await _compare(connection, wanted) if not status.applied_at]
+        missing = [migration for migration in missing if upto is None or migration.number <= upto]
         for migration in missing:
             async with connection.transaction():
                 await connection.execute(migration.sql)

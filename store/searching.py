@@ -288,8 +288,12 @@ class Indexes:
         return await self._write("SELECT tandem.index_refusals($1, $2, $3, $4)", start, upto, entries)
 
     async def _write(self, sql: str, start: int, upto: int, entries: Sequence[Entry]) -> bool:
-        rows = [asdict(entry) | {"words": _tsvector(entry.words)} for entry in entries]
-        return bool(await self._pool.fetchval(sql, start, upto, WORDING, rows))
+        return bool(await self._pool.fetchval(sql, start, upto, WORDING, index_rows(entries)))
+
+
+def index_rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """As the functions that write the indexes take them."""
+    return [asdict(entry) | {"words": _tsvector(entry.words)} for entry in entries]
 
 
 def _tsvector(words: Sequence[str]) -> str:
