@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dev.verbs import archive, audit, feeds, privacy, proof, seal, travel
+from dev.verbs import archive, audit, feeds, keeping, privacy, proof, seal, travel
 from dev.verbs.asked import (
     HomeOption,
     JsonOption,
@@ -53,6 +53,8 @@ project.command("diff")(travel.diff)
 app.command("export")(proof.export)
 app.command("verify")(proof.verify)
 app.command("import")(proof.import_pack)
+for _verb in (keeping.backup, keeping.restore, keeping.rebuild):
+    app.command()(_verb)
 
 
 def main() -> None:

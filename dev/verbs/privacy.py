@@ -72,7 +72,7 @@ def replay(
         from projections.people import erased as told
 
         async with _store() as store, _vault() as vault:
-            return await vault.replay(_listed(file) if file else await told(store.pool))
+            return await vault.replay(listed_in(file) if file else await told(store.pool))
 
     with _trouble():
         back = asyncio.run(work())
@@ -107,7 +107,8 @@ async def _found(
         after = facts[-1].position
 
 
-def _listed(file: Path) -> list[tuple[str, "datetime"]]:
+def listed_in(file: Path) -> list[tuple[str, "datetime"]]:
+    """What `privacy erased` wrote."""
     import json
     from datetime import datetime
 

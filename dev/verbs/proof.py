@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from dev.verbs import keeping
 from dev.verbs.asked import TokenOption, UrlOption, api, asking, database_trouble, segment
 
 PackArgument = Annotated[Path, typer.Argument(metavar="PACK", help="A file that `tandem export` has written.")]
@@ -52,7 +53,7 @@ def verify(
     url: UrlOption = None,
     token: TokenOption = "",
 ) -> None:
-    """Verify a pack, without any server: 0 valid, 1 tampered, 2 unreadable, 3 not all that was asked is proven."""
+    """Verify a pack or a backup, without a server: 0 valid, 1 tampered, 2 unreadable, 3 not all asked is proven."""
     from tempfile import TemporaryDirectory
 
     words = [*_each("--key", keys), *_each("--witness", witnesses), *_each("--checkpoint", checkpoints)]
@@ -61,6 +62,8 @@ def verify(
     if (pack is None) is not live:
         typer.echo("Name a pack, or verify what runs with --live.", err=True)
         raise typer.Exit(2)
+    if pack is not None and keeping.is_backup(pack):
+        raise typer.Exit(keeping.verified(pack, lambda inside: _verified(inside, words)))
     if pack is not None:
         raise typer.Exit(_verified(pack, words))
     with TemporaryDirectory(prefix="tandem-verify-") as folder:
