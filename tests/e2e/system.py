@@ -55,6 +55,10 @@ class System:
         """Start all of it, with the schema in place."""
         await self.postgres.start()
         await self.postgres.create_database("tandem")
+        await self.start_the_rest()
+
+    async def start_the_rest(self) -> None:
+        """Everything but PostgreSQL, which has the database already."""
         await self.temporal.start()
         await run_once("migrate", self.home, ["-m", "cli", "migrate"], self.settings(), CHECKOUT)
         self.worker = self.another_worker("worker")
