@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dev.verbs import archive, audit, feeds, keeping, privacy, proof, seal, travel
+from dev.verbs import archive, audit, feeds, keeping, people, privacy, proof, seal, travel
 from dev.verbs.asked import (
     HomeOption,
     JsonOption,
@@ -50,6 +50,7 @@ app.add_typer(feeds.consumer, name="consumer")
 app.add_typer(archive.archive, name="archive")
 app.add_typer(privacy.privacy, name="privacy")
 project.command("diff")(travel.diff)
+app.command("sign-in")(people.sign_in)
 app.command("export")(proof.export)
 app.command("verify")(proof.verify)
 app.command("import")(proof.import_pack)

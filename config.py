@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     task_queue: str = "tandem"
     host: str = "127.0.0.1"
     port: int = Field(default=8400, ge=0, le=65535)
+    public_url: str = Field(default="", max_length=500)
+    """Where people reach the pages: links in mails lead there. With https the session's cookie goes nowhere else."""
     log_level: str = "INFO"
     log_json: bool = False
     pool_size: int = Field(default=8, ge=2, le=100)

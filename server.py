@@ -37,6 +37,8 @@ from projections.people import keep_erased
 from store.migrate import MigrationRefused, status
 from store.postgres import PostgresStore
 from store.vault import PostgresVault, load_master
+from web.app import add_pages
+from web.page import Site
 
 log = logging.getLogger("tandem.server")
 
@@ -65,7 +67,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             if around.parts is not None:
                 await _close(around.parts)
 
-    return build(around, lifespan)
+    app = build(around, lifespan)
+    add_pages(app, Site(secure=wanted.public_url.startswith("https://")))
+    return app
 
 
 def authenticator(settings: Settings) -> Authenticator:

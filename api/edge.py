@@ -32,7 +32,9 @@ PROTECTION = {
 }
 STRICT_CONTENT = "default-src 'none'; frame-ancestors 'none'"
 _PROTECTION = [(name.lower().encode(), value.encode()) for name, value in PROTECTION.items()]
-_OURS = {b"x-request-id", *(name for name, _ in _PROTECTION)}
+_REFERRER = b"referrer-policy"
+"""Pages say themselves what their own forms may tell them."""
+_OURS = {b"x-request-id", *(name for name, _ in _PROTECTION)} - {_REFERRER}
 
 
 class Edge:
@@ -112,7 +114,9 @@ class _Answering:
         headers = [pair for pair in given if pair[0] not in _OURS]
         if not any(name == b"content-security-policy" for name, _ in headers):
             headers.append((b"content-security-policy", STRICT_CONTENT.encode()))
-        return [*headers, (b"x-request-id", self.request_id.encode()), *_PROTECTION]
+        referring = any(name == _REFERRER for name, _ in headers)
+        protection = [pair for pair in _PROTECTION if pair[0] != _REFERRER] if referring else _PROTECTION
+        return [*headers, (b"x-request-id", self.request_id.encode()), *protection]
 
 
 def _template(scope: Scope) -> str:

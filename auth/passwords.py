@@ -54,6 +54,10 @@ class Passwords:
         self._database = database
         self._turns = asyncio.Semaphore(AT_ONCE)
 
+    async def check(self, person: str, password: str) -> None:
+        """Raises Weak where it would not be accepted."""
+        _check(person, password)
+
     async def set(self, person: str, password: str) -> None:
         """Raises Weak."""
         _check(person, password)

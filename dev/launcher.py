@@ -125,10 +125,19 @@ class Launcher:
         _, url = await _together(self._start_worker(), self._start_server())
         self.home.announce(self._running(url))
         self.screen.ready(self._running(url), self.home.folder)
+        await self._invite(url)
         if self.wishes.demo:
             await self._play(url)
         if not self.wishes.once:
             await self._watch()
+
+    async def _invite(self, url: str) -> None:
+        """A link that works once: for the owner, or to become the owner where there is none."""
+        from dev.verbs.people import front_door
+
+        link = await front_door(self.postgres.dsn(APPLICATION, DATABASE), url)
+        if link is not None:
+            self.screen.say(f"Sign in, once: {link}")
 
     async def _play(self, url: str) -> None:
         """A story that breaks off fails a run that ends with it; a run that goes on can still be looked at."""

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("domain", "activities", "workflows", "store", "projections", "notifications", "auth", "api", "dev")
+FOLDERS = ("domain", "activities", "workflows", "store", "projections", "notifications", "auth", "api", "web", "dev")
 """The product: what is imported when Tandem runs, and what starts it on one machine."""
 ENTRY_POINTS = ("worker.py", "server.py", "cli.py", "config.py")
 
