@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     """Whether webhooks may lead to addresses of our own network, and to plain http."""
     webhook_key: SecretStr | None = None
     """What the secrets of webhooks are sealed with in the database; the same for server and worker."""
+    smtp_url: SecretStr | None = None
+    """The mail server: smtp://user:password@host:port, or smtps://. Without one mails are kept in the outbox."""
+    mail_from: str = ""
+    """Who mails are from, e.g. `Tandem <tandem@example.com>`; needed with `smtp_url`."""
     vault_url: SecretStr | None = None
     """Where the keys of persons are; falls back to `database_url`. A database of its own has its own backups."""
     vault_key: SecretStr | None = None

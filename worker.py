@@ -20,7 +20,7 @@ from activities.envelopes import EnvelopeCheck
 from activities.follow import ProjectSteps
 from activities.herald import Herald, WebhookEngine
 from activities.indexing import Indexer
-from activities.notify import NotifySteps
+from activities.notify import Channel, NotifySteps
 from activities.ports import StoreUnavailable
 from activities.seal import Anchor, SealSteps
 from activities.seal_wake import SealWake
@@ -30,10 +30,16 @@ from activities.webhooks import WebhookSteps
 from config import Settings, configure_logging, load_templates
 from domain.checkpoint import BadNote, seed_of
 from notifications.inbox import Inbox
+from notifications.letters import Writer
+from notifications.mail import CHANNEL as MAIL
+from notifications.mail import Mail, MailServer
 from notifications.webhook import WebhookSender
 from projections.deliveries import Deliveries
 from projections.messages import Messages
+from projections.outbox import Outbox
 from projections.people import keep_erased
+from projections.preferences import Preferences
+from projections.profiles import Profiles
 from store.anchors import FileAnchor, MailAnchor, WebAnchor
 from store.feeds import log_id
 from store.lockbox import Lockbox
@@ -119,11 +125,13 @@ async def open_keys(settings: Settings) -> PostgresVault:
             await asyncio.sleep(1)
 
 
-def build(settings: Settings, client: Client, store: PostgresStore, step: Step) -> Worker:
-    """The worker with everything joined."""
+def build(
+    settings: Settings, client: Client, store: PostgresStore, step: Step, keys: PostgresVault | None = None
+) -> Worker:
+    """The worker with everything joined; without `keys` nobody's address can be read."""
     engine = Engine(client, settings.task_queue)
     projects = ProjectSteps(store, step, EnvelopeCheck(settings.envelope_public_keys.split()))
-    notices = NotifySteps({"inbox": Inbox(Messages(store.pool))}, Deliveries(store.pool), engine)
+    notices = _notices(settings, store, engine, keys or PostgresVault("", store.pool, None))
     webhooks = _webhooks(settings, store, step)
     seals = SealSteps(Tree(store.pool), seal_seed(settings), _anchors(settings))
     return Worker(
@@ -136,6 +144,7 @@ def build(settings: Settings, client: Client, store: PostgresStore, step: Step) 
             projects.submit,
             projects.mark_seen,
             notices.send_notices,
+            notices.when_to_tell,
             notices.deliver,
             notices.give_up,
             webhooks.deliver_events,
@@ -152,6 +161,15 @@ def build(settings: Settings, client: Client, store: PostgresStore, step: Step) 
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_seconds),
         deployment_config=_deployment(settings),
     )
+
+
+def _notices(settings: Settings, store: PostgresStore, engine: Engine, keys: PostgresVault) -> NotifySteps:
+    readers, writer = Preferences(store.pool), Writer(settings.public_url, settings.mail_from)
+    url = settings.smtp_url
+    server = MailServer.read(url.get_secret_value(), settings.mail_from) if url else None
+    mail = Mail(writer, readers, Profiles(keys), Outbox(store.pool), server)
+    channels: dict[str, Channel] = {"inbox": Inbox(Messages(store.pool)), MAIL: mail}
+    return NotifySteps(channels, Deliveries(store.pool), engine, readers, {MAIL: mail})
 
 
 def _webhooks(settings: Settings, store: PostgresStore, step: Step) -> WebhookSteps:
@@ -204,7 +222,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         stack.callback(keys.close)
         vault = Vault(keys)
         step = Step(store, load_templates(settings.templates), cache=settings.state_cache, vault=vault)
-        async with build(settings, client, store, step):
+        async with build(settings, client, store, step, keys):
             log.info("working on %s", settings.task_queue)
             jobs = (sweep.run(), herald.run(), keep_registered(client), keep_sealed(settings, client, store))
             minding = (keys.listen(vault.forget), keep_erased(store.pool, keys))

@@ -127,3 +127,19 @@ class Delivery(Message):
 
     notice: NoticeMessage
     channel: str
+    reason: str = ""
+    """Why it is given up."""
+
+
+class Planned(Message):
+    """A notice that is about to go through a channel, by the workflow's clock."""
+
+    notice: NoticeMessage
+    now: datetime
+
+
+class Timing(Message):
+    """When it may go."""
+
+    at: datetime | None = None
+    """None: at once."""

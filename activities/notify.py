@@ -1,32 +1,76 @@
 """The steps that tell people: put each notice into the inbox, start it on its way beyond, keep the outcome."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
-from activities.messages import Delivery, NoticeMessage
+from activities.messages import Delivery, NoticeMessage, Planned, Timing
 from activities.outages import OUTAGES, patient
+from domain.quiet import QuietHours, wait_until
 
 AT_ONCE = 8
 AT_HAND = "inbox"
 """The channel that is as near as the facts are: nothing is gained by a workflow that would try it for days."""
+BEAT_SECONDS = 2.0
+"""A step that delivers says so often that it is alive: a killed one is noticed soon."""
+
+
+class Undeliverable(Exception):
+    """The notice will never get through this channel; the text says why."""
 
 
 class Channel(Protocol):
     """A way to reach people. Delivering the same notice twice reaches them once."""
 
-    async def deliver(self, notice: NoticeMessage) -> None:
-        """Raises where the notice did not get through and should be tried again."""
+    async def deliver(self, notice: NoticeMessage) -> str | None:
+        """None where it got through, or a word for what became of it instead, such as `kept`.
+
+        Raises Undeliverable where trying again is of no use, an OSError or StoreUnavailable where it is.
+        """
         ...
+
+
+class Keeper(Protocol):
+    """Where a notice stays that no channel took."""
+
+    async def keep(self, notice: NoticeMessage) -> None:
+        """May run twice."""
+        ...
+
+
+class Readers(Protocol):
+    """How people want to be told. Raises StoreUnavailable."""
+
+    async def channels(self, persons: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        """The channels beyond the inbox of those who want any."""
+        ...
+
+    async def quiet(self, person: str) -> QuietHours | None:
+        """Their quiet hours."""
+        ...
+
+
+class InboxAlone:
+    """Readers who want nothing else."""
+
+    async def channels(self, persons: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        """Nobody wants any."""
+        return {}
+
+    async def quiet(self, person: str) -> QuietHours | None:
+        """None."""
+        return None
 
 
 class Ledger(Protocol):
     """Keeps what became of each notice in each channel."""
 
     async def record(self, notice: NoticeMessage, channel: str, state: str, attempts: int, detail: str) -> None:
-        """`state` is `delivered` or `failed`; the latest outcome counts."""
+        """`state` is `delivered`, `kept` or `failed`; the latest outcome counts."""
         ...
 
 
@@ -41,10 +85,19 @@ class Sender(Protocol):
 class NotifySteps:
     """What notices ask of the world. Every method may run twice."""
 
-    def __init__(self, channels: Mapping[str, Channel], ledger: Ledger, sender: Sender) -> None:
+    def __init__(
+        self,
+        channels: Mapping[str, Channel],
+        ledger: Ledger,
+        sender: Sender,
+        readers: Readers | None = None,
+        keepers: Mapping[str, Keeper] | None = None,
+    ) -> None:
         self._channels = channels
         self._ledger = ledger
         self._sender = sender
+        self._readers = readers or InboxAlone()
+        self._keepers = keepers or {}
 
     @activity.defn(name="send_notices")
     @patient
@@ -57,7 +110,15 @@ class NotifySteps:
                 if left := await self._left(notice):
                     await self._sender.send(notice.model_copy(update={"channels": left}))
 
-        await asyncio.gather(*(send(n) for n in notices))
+        await asyncio.gather(*(send(n) for n in await self._meant(notices)))
+
+    async def _meant(self, notices: list[NoticeMessage]) -> list[NoticeMessage]:
+        """The notices with the channels that their readers want beside those that were meant anyhow."""
+        wanted = await self._readers.channels({notice.recipient for notice in notices})
+        return [
+            n.model_copy(update={"channels": tuple(dict.fromkeys((*n.channels, *wanted.get(n.recipient, ()))))})
+            for n in notices
+        ]
 
     async def _left(self, notice: NoticeMessage) -> tuple[str, ...]:
         """The channels still to be tried, after the one at hand. Raises in an outage, which ends by itself."""
@@ -72,18 +133,49 @@ class NotifySteps:
             return notice.channels
         return tuple(channel for channel in notice.channels if channel != AT_HAND)
 
+    @activity.defn(name="when_to_tell")
+    @patient
+    async def when_to_tell(self, asked: Planned) -> Timing:
+        """Until when the notice waits, by its reader's quiet hours."""
+        quiet = await self._readers.quiet(asked.notice.recipient)
+        return Timing(at=wait_until(quiet, asked.now, asked.notice.due_at))
+
     @activity.defn(name="deliver")
     @patient
     async def deliver(self, asked: Delivery) -> None:
         """Deliver through one channel and keep that it got through."""
-        await self._deliver(asked.notice, asked.channel)
+        async with _beating():
+            try:
+                await self._deliver(asked.notice, asked.channel)
+            except Undeliverable as final:
+                raise ApplicationError(str(final), type="Undeliverable", non_retryable=True) from final
 
     async def _deliver(self, notice: NoticeMessage, channel: str) -> None:
-        await self._channels[channel].deliver(notice)
-        await self._ledger.record(notice, channel, "delivered", activity.info().attempt, "")
+        became = await self._channels[channel].deliver(notice)
+        await self._ledger.record(notice, channel, became or "delivered", activity.info().attempt, "")
 
     @activity.defn(name="give_up")
     @patient
     async def give_up(self, asked: Delivery) -> None:
-        """Keep that days of trying did not get the notice through."""
-        await self._ledger.record(asked.notice, asked.channel, "failed", 0, "gave up after days of trying")
+        """Keep that the notice did not get through, and why; and the notice itself, where the channel can."""
+        reason = asked.reason or "gave up after days of trying"
+        if keeper := self._keepers.get(asked.channel):
+            await keeper.keep(asked.notice)
+            reason = f"{reason}; it is in the inbox, and the message is kept in the outbox"
+        await self._ledger.record(asked.notice, asked.channel, "failed", 0, reason)
+
+
+@asynccontextmanager
+async def _beating() -> AsyncIterator[None]:
+    """Say again and again that the step is alive."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(BEAT_SECONDS)
+
+    beating = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        beating.cancel()

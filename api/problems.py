@@ -61,6 +61,12 @@ KINDS: dict[str, Kind] = {
         "The installation has no key for envelopes: send the command itself, or ask the operator to set one up.",
     ),
     "NoCredential": Kind(404, "No such credential", "凭证不存在", "It is none of yours, or has ended already."),
+    "PersonErased": Kind(
+        409, "The person was erased", "此人的信息已被删除", "Nothing of this person is kept any more, or ever again."
+    ),
+    "ForOfficers": Kind(
+        403, "For PMO officers", "仅限 PMO", "Ask somebody who is PMO of a project, with a credential that administers."
+    ),
     "TooManyTokens": Kind(409, "Too many tokens", "令牌数量已达上限", "Fifty tokens live already: end one first."),
     "NotFound": Kind(404, "Not found", "不存在", "There is nothing at this address."),
     "NoProject": Kind(404, "No such project", "项目不存在", "There is no project with this id."),

@@ -40,7 +40,7 @@ class Deliveries:
         self._database = database
 
     async def record(self, notice: NoticeMessage, channel: str, state: str, attempts: int, detail: str) -> None:
-        """`state` is `delivered` or `failed`; the latest outcome counts, a repetition changes nothing."""
+        """`state` is `delivered`, `kept` or `failed`; the latest outcome counts, a repetition changes nothing."""
         await self._database.execute(RECORD, UUID(notice.event_id), notice.recipient, channel, state, attempts, detail)
 
     async def of_event(self, event_id: UUID) -> list[DeliveryRow]:

@@ -24,7 +24,7 @@ from domain.project.decision_events import voters_awaited
 from domain.template import Policy
 from store.postgres import PostgresStore
 from tests.envelopes import SIGNER
-from tests.vaults import vault_of
+from tests.vaults import keys_of, vault_of
 from worker import build
 
 SPONSOR, PMO, PRODUCT, MEMBER, AUDITOR = "sun.lei", "pei.min", "pan.mei", "tao.yun", "an.jing"
@@ -46,6 +46,8 @@ class World:
     store: PostgresStore
     queue: str
     policy: Policy = field(default_factory=plain_policy)
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What the worker is set up with beyond the usual."""
     client: Client = field(init=False)
     engine: Engine = field(init=False)
     step: Step = field(init=False)
@@ -185,6 +187,7 @@ class World:
             webhook_private_addresses=True,
             webhook_seconds=1,
             envelope_public_keys=SIGNER.public,
+            **self.settings,
         )
-        async with build(settings, self.client, self.store, self._step()):
+        async with build(settings, self.client, self.store, self._step(), keys_of(self.store)):
             yield

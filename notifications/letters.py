@@ -1,0 +1,62 @@
+"""Notices written out for people: plain text and HTML in the reader's language, with ids that a repeat has too."""
+
+from email.utils import parseaddr
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from activities.letters import Letter
+from activities.messages import NoticeMessage
+
+MOST_SUBJECT = 150
+OTHERWISE = "tandem@localhost"
+"""Who letters are from where nobody is named: they are not sent then, only kept."""
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=select_autoescape(("html",)),
+    undefined=StrictUndefined,
+    keep_trailing_newline=True,
+)
+
+
+class Writer:
+    """Writes the same notice the same way every time. `public_url` is where people find Tandem; empty: no links."""
+
+    def __init__(self, public_url: str = "", mail_from: str = "") -> None:
+        self._url = public_url.rstrip("/")
+        self._domain = parseaddr(mail_from or OTHERWISE)[1].rpartition("@")[2] or "localhost"
+
+    def write(self, notice: NoticeMessage, channel: str, language: str, time_zone: str) -> Letter:
+        """The letter that tells of the notice."""
+        due = notice.due_at and f"{notice.due_at.astimezone(ZoneInfo(time_zone)):%Y-%m-%d %H:%M}"
+        shown = {"notice": notice, "due": due, "zone": time_zone, "link": self._link(notice)}
+        text, html = (_TEMPLATES.get_template(f"notice.{language}.{form}").render(shown) for form in ("txt", "html"))
+        said = notice.zh if language == "zh" else notice.en
+        reader = sha256(notice.recipient.encode()).hexdigest()[:16]
+        return Letter(
+            event_id=notice.event_id,
+            recipient=notice.recipient,
+            channel=channel,
+            message_id=f"<{notice.event_id}.{reader}@{self._domain}>",
+            thread_id=f"<project-{notice.project_id}@{self._domain}>",
+            language=language,
+            subject=_line(f"[{notice.code}] {said}"),
+            text=text,
+            html=html,
+        )
+
+    def _link(self, notice: NoticeMessage) -> str:
+        """A page to look at: whoever opens it has decided nothing."""
+        if not self._url:
+            return ""
+        project = f"{self._url}/projects/{quote(notice.project_id, safe='')}"
+        return f"{project}#{quote(notice.ref, safe='')}" if notice.ref else project
+
+
+def _line(text: str) -> str:
+    """One line of bounded length: a header must not be broken by what it says."""
+    whole = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return whole if len(whole) <= MOST_SUBJECT else f"{whole[: MOST_SUBJECT - 1]}…"
