@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dev.verbs.asked import print_lines
+from dev.verbs.asked import owner_trouble, print_lines
 
 if TYPE_CHECKING:
     from store.archiving import Archives
@@ -145,20 +145,8 @@ async def _open(by: str) -> AsyncIterator["Archives"]:
 
 @contextmanager
 def _trouble() -> Iterator[None]:
-    from asyncpg import InsufficientPrivilegeError
-
-    from activities.ports import StoreUnavailable
     from domain.refusals import Refused
     from store.archiving import NotArchivable
 
-    try:
+    with owner_trouble(NotArchivable, Refused, code=1):
         yield
-    except StoreUnavailable as away:
-        typer.echo(str(away), err=True)
-        raise typer.Exit(6) from None
-    except InsufficientPrivilegeError:
-        typer.echo("Only whoever migrates may do this: TANDEM_MIGRATION_URL.", err=True)
-        raise typer.Exit(4) from None
-    except (NotArchivable, Refused) as refused:
-        typer.echo(str(refused), err=True)
-        raise typer.Exit(1) from None

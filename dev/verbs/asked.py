@@ -81,3 +81,23 @@ def database_trouble() -> Iterator[None]:
     except MigrationRefused as refused:
         typer.echo(str(refused), err=True)
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def owner_trouble(*wrong: type[Exception], code: int) -> Iterator[None]:
+    """What goes wrong on the owner's connection as words and an exit code; `wrong` is the verb's own kind."""
+    from asyncpg import InsufficientPrivilegeError
+
+    from activities.ports import StoreUnavailable
+
+    try:
+        yield
+    except StoreUnavailable as away:
+        typer.echo(str(away), err=True)
+        raise typer.Exit(6) from None
+    except InsufficientPrivilegeError:
+        typer.echo("Only whoever migrates may do this: TANDEM_MIGRATION_URL.", err=True)
+        raise typer.Exit(4) from None
+    except wrong as refused:
+        typer.echo(str(refused), err=True)
+        raise typer.Exit(code) from None

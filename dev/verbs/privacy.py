@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dev.verbs.asked import JsonOption, print_lines
+from dev.verbs.asked import JsonOption, owner_trouble, print_lines
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -147,19 +147,7 @@ async def _vault(*, owner: bool = False) -> AsyncIterator["PostgresVault"]:
 
 @contextmanager
 def _trouble() -> Iterator[None]:
-    from asyncpg import InsufficientPrivilegeError
-
-    from activities.ports import StoreUnavailable
     from activities.vault import VaultLocked
 
-    try:
+    with owner_trouble(VaultLocked, OSError, ValueError, KeyError, code=2):
         yield
-    except StoreUnavailable as away:
-        typer.echo(str(away), err=True)
-        raise typer.Exit(6) from None
-    except InsufficientPrivilegeError:
-        typer.echo("Only whoever migrates may do this: TANDEM_MIGRATION_URL.", err=True)
-        raise typer.Exit(4) from None
-    except (VaultLocked, OSError, ValueError, KeyError) as wrong:
-        typer.echo(str(wrong), err=True)
-        raise typer.Exit(2) from None

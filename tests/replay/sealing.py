@@ -4,11 +4,8 @@ The first run is woken, seals, meets an outage of a second place, is refused onc
 """
 
 import asyncio
-import logging
-import tempfile
 from pathlib import Path
 
-import structlog
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
@@ -17,8 +14,8 @@ from dev.embedded import EmbeddedPostgres
 from store.migrate import migrate
 from store.postgres import PostgresStore
 from tests.conftest import Database
+from tests.replay.keeping import keep, on_own_postgres
 from tests.replay.record import chain, quick
-from tests.replay.scrub import packed
 from tests.replay.short_sealing import ShortSealing
 from tests.workflows.conftest import program
 from tests.workflows.test_sealing import Gate, Site, until
@@ -81,26 +78,8 @@ async def record(postgres: EmbeddedPostgres) -> None:
     finally:
         await environment.shutdown()
         await store.close()
-    HISTORIES.mkdir(exist_ok=True)
-    for old in HISTORIES.glob("*.json"):
-        old.unlink()
-    for number, history in enumerate(runs, 1):
-        file = HISTORIES / f"sealed.{number}.json"
-        file.write_text(packed(history.to_json()), encoding="utf-8")
-        print(f"{file.name}: {len(history.events)} events, {file.stat().st_size} bytes")
-
-
-async def main() -> None:
-    """On servers of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        postgres = EmbeddedPostgres(Path(folder) / "postgres")
-        await quick(await postgres.start())
-        try:
-            await record(postgres)
-        finally:
-            await postgres.stop()
+    keep(HISTORIES, "sealed", runs)
 
 
 if __name__ == "__main__":
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    asyncio.run(main())
+    asyncio.run(on_own_postgres(quick, record))

@@ -1,31 +1,16 @@
 """The gate for webhooks: today's workflow can go on with every endpoint that yesterday's began."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
+from tests.replay.keeping import events, replay
 from tests.replay.scrub import IDENTITY, MOST_BYTES, texts
 from tests.replay.short_webhook import SHORT_HISTORY, ShortWebhook, WithARest
 from tests.replay.webhook import HISTORIES
-from worker import sandbox
 
 FILES = sorted(HISTORIES.glob("*.json"))
-
-
-def events(file: Path) -> list[dict[str, Any]]:
-    return list(json.loads(file.read_text(encoding="utf-8"))["events"])
-
-
-async def replay(file: Path, edited: type) -> Exception | None:
-    replayer = Replayer(workflows=[edited], workflow_runner=sandbox(), data_converter=pydantic_data_converter)
-    history = WorkflowHistory.from_json(file.stem, file.read_text(encoding="utf-8"))
-    return (await replayer.replay_workflow(history, raise_on_replay_failure=False)).replay_failure
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
