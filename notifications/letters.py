@@ -1,5 +1,6 @@
 """Notices written out for people: plain text and HTML in the reader's language, with ids that a repeat has too."""
 
+import re
 from email.utils import parseaddr
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +13,8 @@ from activities.letters import Letter
 from activities.messages import NoticeMessage
 
 MOST_SUBJECT = 150
+DECISION = re.compile(r"D-[0-9]{1,9}")
+"""What a notice about a decision refers to."""
 OTHERWISE = "tandem@localhost"
 """Who letters are from where nobody is named: they are not sent then, only kept."""
 _TEMPLATES = Environment(
@@ -49,11 +52,12 @@ class Writer:
         )
 
     def _link(self, notice: NoticeMessage) -> str:
-        """A page to look at: whoever opens it has decided nothing."""
+        """The decision's page, or what waits for the reader: whoever opens either has decided nothing."""
         if not self._url:
             return ""
-        project = f"{self._url}/projects/{quote(notice.project_id, safe='')}"
-        return f"{project}#{quote(notice.ref, safe='')}" if notice.ref else project
+        if not DECISION.fullmatch(notice.ref):
+            return f"{self._url}/"
+        return f"{self._url}/projects/{quote(notice.project_id, safe='')}/decisions/{notice.ref}"
 
 
 def _line(text: str) -> str:

@@ -67,10 +67,13 @@ async def test_html_shows_what_was_written_and_links_lead_home(channel: Mail, po
     assert "Please decide: <b>Charter</b> & budget" in text
     assert "&lt;b&gt;Charter&lt;/b&gt; &amp; budget" in html
     assert "<b>" not in html
-    link = f"https://tandem.example/projects/{PROJECT}#D-1"
+    link = f"https://tandem.example/projects/{PROJECT}/decisions/D-1"
     assert link in text
     assert f'href="{link}"' in html
     assert (html.count("href"), "?" in link) == (1, False)
+    await channel.deliver(notice(ref="L-1"))
+    other = [part.get_content() for part in postman.mails[1].iter_parts()]
+    assert 'href="https://tandem.example/"' in other[1]
 
 
 async def test_a_chinese_reader_reads_chinese_on_their_own_clock(
