@@ -105,11 +105,12 @@ class MailServer:
             async with asyncio.timeout(WHOLE_SECONDS):
                 await self._send(composed(letter, self.sender, address))
         except aiosmtplib.SMTPRecipientsRefused as refused:
-            _final(refused.recipients[0])
+            raise _refusal(refused.recipients[0], address) from None
         except aiosmtplib.SMTPDataError as refused:
-            _final(refused)
+            raise _refusal(refused, address) from None
         except (aiosmtplib.SMTPException, OSError) as failed:
-            raise NotNow(_said(failed)) from failed
+            # What raised it may name the address, and would stand in the workflow's history for good.
+            raise NotNow(_said(failed, address)) from None
 
     async def _send(self, mail: EmailMessage) -> None:
         await aiosmtplib.send(
@@ -134,15 +135,16 @@ def _is_here(host: str) -> bool:
     return host == "localhost"
 
 
-def _final(refused: aiosmtplib.SMTPResponseException) -> None:
-    """Raises Undeliverable for the server's final word (5xx), NotNow otherwise."""
-    raise (Undeliverable if refused.code >= 500 else NotNow)(_said(refused)) from refused
+def _refusal(refused: aiosmtplib.SMTPResponseException, address: str) -> Exception:
+    """Undeliverable for the server's final word (5xx), NotNow otherwise."""
+    return (Undeliverable if refused.code >= 500 else NotNow)(_said(refused, address))
 
 
-def _said(failed: Exception) -> str:
-    """What the server said, or what happened on the way, in one line."""
+def _said(failed: Exception, address: str) -> str:
+    """What the server said, or what happened on the way, in one line and without the address."""
     if isinstance(failed, aiosmtplib.SMTPResponseException):
-        return f"the mail server says {failed.code} {' '.join(failed.message.split())[:200]}"
+        said = " ".join(failed.message.split()).replace(address, "the address")
+        return f"the mail server says {failed.code} {said[:200]}"
     return f"the mail server did not answer: {type(failed).__name__}"
 
 

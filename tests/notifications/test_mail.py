@@ -110,9 +110,10 @@ async def test_a_final_word_is_final(channel: Mail, postman: Postman) -> None:
     postman.answer = lambda _: "554 spam"
     with pytest.raises(Undeliverable, match="554 spam"):
         await channel.deliver(notice())
-    postman.mailbox = "550 no such mailbox"
-    with pytest.raises(Undeliverable, match="550 no such mailbox"):
+    postman.mailbox = f"550 no such mailbox {ADDRESS}"
+    with pytest.raises(Undeliverable, match="550 no such mailbox the address") as final:
         await channel.deliver(notice())
+    assert final.value.__cause__ is None, "a cause is written down in the workflow's history, with the address"
 
 
 async def test_a_server_that_hangs_or_is_not_there_costs_no_notice(

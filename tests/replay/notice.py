@@ -1,0 +1,47 @@
+"""Record the histories of notices anew: `python -m tests.replay.notice`. See record.py for when.
+
+A mail waits for the end of the reader's quiet hours and gets through; another is refused for good and given up.
+"""
+
+import asyncio
+from pathlib import Path
+from uuid import uuid4
+
+from temporalio.client import WorkflowHistory
+
+from dev.embedded import EmbeddedPostgres
+from projections.preferences import Preference, Preferences
+from projections.profiles import Profiles
+from tests.mailing import mailing
+from tests.replay.keeping import keep, on_own_postgres
+from tests.replay.record import quick, set_up
+from tests.vaults import keys_of
+from tests.workflows.test_notification import ADDRESS, notice, quiet_for_ten_hours, through
+from tests.workflows.world import PRODUCT, World
+
+HISTORIES = Path(__file__).parent / "notice_histories"
+
+
+async def history(world: World) -> WorkflowHistory:
+    """Of one notice by mail, from its start to its end."""
+    told = notice()
+    await through(world, told)
+    return await world.client.get_workflow_handle(told.id).fetch_history()
+
+
+async def record(postgres: EmbeddedPostgres) -> None:
+    """Play both, and keep them."""
+    async with mailing() as postman, set_up(f"notice_{uuid4().hex[:8]}", postgres) as stage:
+        world = stage.world
+        world.settings = {"smtp_url": postman.url, "mail_from": "tandem@tandem.example"}
+        await Profiles(keys_of(world.store)).set_mailbox(PRODUCT, ADDRESS)
+        await Preferences(world.store.pool).keep(Preference(PRODUCT, mail=True))
+        await quiet_for_ten_hours(world)
+        async with world.working():
+            waited = await history(world)
+            postman.mailbox = "550 no such mailbox"
+            keep(HISTORIES, "told", [waited, await history(world)])
+
+
+if __name__ == "__main__":
+    asyncio.run(on_own_postgres(quick, record))
