@@ -56,7 +56,7 @@ def ready(append: Append) -> Ready:
     _check_names(append)
     _check_chain(append)
     contents = [_written(fact) for fact in append.facts]
-    answer = _document("the answer", append.answer)
+    answer = canonical(append.answer)
     page = None if append.page is None else page_document(append.page)
     size = len(answer) + len(page or b"") + sum(one.size for one in contents)
     return Ready(append, answer, page, contents, size)
@@ -64,17 +64,12 @@ def ready(append: Append) -> Ready:
 
 def page_document(page: Page) -> bytes:
     """The page as JSON, its fields by name, instants in RFC 3339. Raises UnfitAppend."""
-    return _document("the page", page)
-
-
-def _document(what: str, value: object) -> bytes:
-    """JSON that is never hashed: it only has to be kept."""
     try:
-        document = orjson.dumps(value, default=_plain)
+        document = orjson.dumps(page, default=_plain)
     except TypeError as error:
-        raise UnfitAppend(f"{what} cannot be written down: {error}") from error
+        raise UnfitAppend(f"the page cannot be written down: {error}") from error
     if b"\\u0000" in document:
-        raise UnfitAppend(f"{what} has U+0000 in a string")
+        raise UnfitAppend("the page has U+0000 in a string")
     return document
 
 
