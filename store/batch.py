@@ -9,7 +9,7 @@ import orjson
 
 from activities.hashed import Written, hashed, written
 from activities.ports import GENESIS, Append, Fact, Page, Verdict, VerdictKind
-from domain.canonical import NotCanonical, check_text, instant
+from domain.canonical import NotCanonical, canonical, check_text, instant
 
 ENTRY_BOUND = 65_535
 """Bytes of one canonical envelope: what an entry of a published log bundle can hold."""
