@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from api.dispatch import Asked
@@ -15,6 +14,7 @@ from domain.messages import to_data
 from domain.project.aggregate import Project
 from domain.project.decision import Choice, Decision
 from domain.refusals import Refused
+from domain.values import Value
 from web.page import Page
 
 FIELDS = tuple(COMMANDS["Vote"].model_fields)
@@ -69,12 +69,19 @@ def content_of(project: Project, decision: Decision) -> dict[str, Any] | None:
     subject = decision.subject
     if subject.content is not None:
         return subject.content
-    held: dict[str, list[tuple[str | None, int, BaseModel | None]]] = {
-        "charter": [(project.charter.content_hash, project.charter.revision, project.charter.draft)],
-        "agreement": [(project.agreement.content_hash, project.agreement.revision, project.agreement.proposal)],
-        "plan": [(project.plan.content_hash, project.plan.version, project.plan.proposal)],
+    charter, agreement, plan, own = project.charter, project.agreement, project.plan, subject.content_hash
+    held: dict[str, list[tuple[str | None, int, Value | None]]] = {
+        "charter": [
+            (charter.content_hash, charter.revision, charter.draft),
+            (own, charter.adopted_revision, charter.adopted),
+        ],
+        "agreement": [
+            (agreement.content_hash, agreement.revision, agreement.proposal),
+            (own, agreement.active_revision, agreement.active),
+        ],
+        "plan": [(plan.content_hash, plan.version, plan.proposal), (own, plan.baseline_version, plan.baseline)],
     }
     for signed, revision, content in held.get(subject.type, []):
         if content is not None and (signed, revision) == (subject.content_hash, subject.revision):
-            return to_data(content)  # type: ignore[arg-type]
+            return to_data(content)
     return None

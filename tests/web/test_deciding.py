@@ -150,6 +150,12 @@ async def test_the_page_of_a_mails_link_is_the_decision(pmo: Visitor, api: Api, 
     assert form.fields["content_hash"]
 
 
+async def test_what_was_signed_can_still_be_read(pmo: Visitor, project: str) -> None:
+    page = (await pmo.get(f"/projects/{project}/decisions/D-1")).text
+    assert COMMANDS["DraftCharter"].example["content"]["out_of_scope"][0] in page
+    assert "Your vote" not in page
+
+
 async def test_what_is_not_there_is_said_in_a_page(pmo: Visitor, project: str) -> None:
     for path in (f"/projects/{project}/decisions/D-99", "/projects/x/decisions/D-1"):
         answer = await pmo.get(path)
