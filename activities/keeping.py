@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from activities.decide import Contended, event_id
 from activities.folding import event_of, happened
+from activities.hashed import hashed
 from activities.ports import GENESIS, Append, Fact, KnownCommand, Recorded, RefusalLine, Store, VerdictKind
 from activities.vault import Vault
-from domain.canonical import fingerprint, leaf_hash
+from domain.canonical import fingerprint
 from domain.keeping import archive, person
 from domain.keeping.person import PersonRecord
 from domain.keeping.record import KeepingCommand, KeepingEvent, Record, turned
@@ -130,22 +131,28 @@ def _facts(
     command_id: str,
     at: datetime,
 ) -> list[Fact]:
-    metadata = {"actor": actor.as_metadata(), "command": command, "command_id": command_id}
+    metadata = {
+        "actor": actor.as_metadata(),
+        "command": command,
+        "command_id": command_id,
+        # A command here answers nothing: it begins a chain, named by its first event.
+        "correlation_id": str(event_id(stream, command_id, 1)),
+    }
     facts: list[Fact] = []
     for ordinal, event in enumerate(events, 1):
-        fields: dict[str, Any] = {
-            "stream": stream,
-            "version": record.version + ordinal,
-            "event_id": event_id(stream, command_id, ordinal),
-            "type": type(event).__name__,
-            "schema_version": event.schema_version,
-            "recorded_at": at,
-            "effective_at": at,
-            "metadata": metadata,
-            "data": to_data(event),
-            "prev_hash": facts[-1].leaf_hash if facts else head,
-        }
-        facts.append(Fact(**fields, leaf_hash=leaf_hash(**fields)))
+        fact = hashed(
+            stream=stream,
+            version=record.version + ordinal,
+            event_id=event_id(stream, command_id, ordinal),
+            type=type(event).__name__,
+            schema_version=event.schema_version,
+            recorded_at=at,
+            effective_at=at,
+            metadata=metadata,
+            data=to_data(event),
+            prev_hash=facts[-1].leaf_hash if facts else head,
+        )
+        facts.append(fact)
     return facts
 
 

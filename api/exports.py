@@ -169,6 +169,7 @@ async def workbook(gathering: Gathering) -> IO[bytes]:
     """A workbook on disk, at its start. Raises Problem where it would have too many rows."""
     columns = COLUMNS[gathering.view.what]
     async with _PRESS:
+        # It outlives this function: whoever sends it closes it (SIM115 is excused for that).
         file = TemporaryFile()  # noqa: SIM115
         book = Workbook(file, gathering.view.what, [column.name for column in columns])
         async for items in gathering.chunks(MOST_IN_A_WORKBOOK):

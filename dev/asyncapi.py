@@ -53,6 +53,7 @@ def document() -> dict[str, Any]:
 @cache
 def text() -> str:
     """The document as YAML."""
+    # PyYAML has no types of its own, so its classes count as Any; it is for writing the reference alone.
     import yaml  # type: ignore[import-untyped]
 
     class Plain(yaml.SafeDumper):  # type: ignore[misc]

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -64,9 +65,9 @@ async def template(postgres: EmbeddedPostgres) -> str:
     return "template_tandem"
 
 
-@pytest.fixture
-async def database(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[Database]:
-    """A migrated database of the test's own."""
+@asynccontextmanager
+async def copy_of(template: str, postgres: EmbeddedPostgres) -> AsyncIterator[Database]:
+    """A copy of a database to which nobody is connected, gone afterwards."""
     name = f"test_{next(_numbers)}"
     connection = await asyncpg.connect(postgres.dsn())
     try:
@@ -80,6 +81,13 @@ async def database(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[D
         await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await connection.close()
+
+
+@pytest.fixture
+async def database(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[Database]:
+    """A migrated database of the test's own."""
+    async with copy_of(template, postgres) as copied:
+        yield copied
 
 
 @pytest.fixture

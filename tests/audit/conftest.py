@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from itertools import count
 
 import asyncpg
 import pytest
@@ -10,10 +9,8 @@ import pytest
 from dev.embedded import EmbeddedPostgres
 from store.postgres import PostgresStore
 from tests.audit.building import Life, key_of, seal
-from tests.conftest import Database
+from tests.conftest import Database, copy_of
 from verifier.tandem_verify import Key
-
-_numbers = count(1)
 
 
 @dataclass(frozen=True)
@@ -47,14 +44,5 @@ async def baseline(postgres: EmbeddedPostgres, template: str) -> Baseline:
 @pytest.fixture
 async def copy(postgres: EmbeddedPostgres, baseline: Baseline) -> AsyncIterator[Database]:
     """The sealed log in a database of the test's own."""
-    name = f"attacked_{next(_numbers)}"
-    connection = await asyncpg.connect(postgres.dsn())
-    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {baseline.name} STRATEGY file_copy")
-    yield Database(
-        name,
-        admin=postgres.dsn(database=name),
-        app=postgres.dsn("tandem_app", name),
-        auditor=postgres.dsn("tandem_auditor", name),
-    )
-    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await connection.close()
+    async with copy_of(baseline.name, postgres) as copied:
+        yield copied

@@ -1,7 +1,6 @@
 """One whole project, played once; every test has a copy of its database, and the API on it."""
 
 from collections.abc import AsyncIterator
-from itertools import count
 
 import asyncpg
 import httpx2
@@ -15,11 +14,10 @@ from store.postgres import PostgresStore
 from tests.api.asking import Api, Recorder
 from tests.api.conftest import api, around, behind, joined, keys, waker
 from tests.audit.building import seal
-from tests.conftest import Database
+from tests.conftest import Database, copy_of
 from tests.privacy.lives import Closed, to_the_end
 
 __all__ = ["api", "around", "behind", "keys", "waker"]
-_numbers = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -41,14 +39,5 @@ async def closed(postgres: EmbeddedPostgres, template: str) -> Closed:
 
 @pytest.fixture
 async def database(postgres: EmbeddedPostgres, closed: Closed) -> AsyncIterator[Database]:
-    name = f"played_{next(_numbers)}"
-    connection = await asyncpg.connect(postgres.dsn())
-    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {closed.database} STRATEGY file_copy")
-    yield Database(
-        name,
-        admin=postgres.dsn(database=name),
-        app=postgres.dsn("tandem_app", name),
-        auditor=postgres.dsn("tandem_auditor", name),
-    )
-    await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await connection.close()
+    async with copy_of(closed.database, postgres) as copied:
+        yield copied
