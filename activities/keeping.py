@@ -11,6 +11,8 @@ from activities.hashed import hashed
 from activities.ports import GENESIS, Append, Fact, KnownCommand, Recorded, RefusalLine, Store, VerdictKind
 from activities.vault import Vault
 from domain.canonical import fingerprint
+from domain.directory.record import STREAM as DIRECTORY
+from domain.directory.record import Directory
 from domain.keeping import archive, person
 from domain.keeping.person import PersonRecord
 from domain.keeping.record import KeepingCommand, KeepingEvent, Record, turned
@@ -18,7 +20,7 @@ from domain.messages import Actor, to_data
 from domain.refusals import Grounds, Refused, not_allowed
 
 MOST_ATTEMPTS = 20
-KINDS = {person.PREFIX: person.PersonRecord, archive.PREFIX: archive.ArchiveRecord}
+KINDS = {person.PREFIX: person.PersonRecord, archive.PREFIX: archive.ArchiveRecord, DIRECTORY: Directory}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class Keeping:
 def empty(stream: str) -> Record:
     """The record of a stream in which nothing happened. Raises KeyError for a stream of another kind."""
     prefix = next((p for p in KINDS if stream.startswith(p)), stream)
-    record: Record = KINDS[prefix](stream.removeprefix(prefix))
+    record: Record = KINDS[prefix](stream.removeprefix(prefix) or stream)
     return record
 
 

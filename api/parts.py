@@ -13,6 +13,7 @@ from activities.cloud import Cloud
 from activities.decide import Step
 from activities.keeping import Erasing, Keeping
 from activities.past import Past
+from activities.roster import Roster, StoredRoster
 from activities.vault import NoKeys, Vault
 from activities.watch import Watch
 from api.dispatch import Door
@@ -65,6 +66,11 @@ class Parts:
     """What their secrets are sealed with."""
     witnesses: tuple[Key, ...] = ()
     """Whose cosignatures under checkpoints are kept."""
+
+    @cached_property
+    def roster(self) -> Roster:
+        """Who belongs to the organisation."""
+        return StoredRoster(self.store)
 
     @cached_property
     def cloud(self) -> Cloud:

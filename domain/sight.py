@@ -1,0 +1,47 @@
+"""Who may see a project at all.
+
+Source: docs/governance.md, V1 to V4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+
+from domain.directory.record import OrganisationRole
+
+SEE_TEAMS = frozenset({OrganisationRole.PMO, OrganisationRole.AUDITOR})
+"""Organisation roles that see what its teams alone see otherwise."""
+
+
+class Visibility(StrEnum):
+    """Who sees a project that holds no role in it."""
+
+    OPEN = "OPEN"
+    """Everybody who is signed in."""
+    TEAM = "TEAM"
+    """The teams that it names, the PMO and the auditors of the organisation."""
+    CONFIDENTIAL = "CONFIDENTIAL"
+    """Nobody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Somebody who reads, with what the directory says of them."""
+
+    person: str
+    roles: frozenset[OrganisationRole] = frozenset()
+    teams: frozenset[str] = frozenset()
+
+    @property
+    def sees_teams(self) -> bool:
+        """Whether projects of every team are open to them."""
+        return bool(self.roles & SEE_TEAMS)
+
+
+def sees(reader: Reader, visibility: Visibility, teams: Collection[str], *, holds_role: bool) -> bool:
+    """Whether the project exists for this reader."""
+    if holds_role or visibility is Visibility.OPEN:
+        return True
+    return visibility is Visibility.TEAM and (reader.sees_teams or bool(reader.teams & set(teams)))
