@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from auth.credentials import COOKIE
 from auth.guard import from_elsewhere
 from auth.identity import Identity, Unauthenticated
 from domain.refusals import Refused
-from web import language
+from web import language, wording
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -38,7 +39,8 @@ HEADERS = {
     # With `no-referrer` browsers send `Origin: null` with our own forms; nobody else is told anything by this either.
     "Referrer-Policy": "same-origin",
 }
-MOST_FIELDS = 100
+MOST_FIELDS = 5000
+"""Five hundred rows of ten; the bytes of a body are bounded, too."""
 OUTAGES: dict[type[Exception], str] = {
     StoreUnavailable: "StoreUnavailable",
     Contended: "Contended",
@@ -89,6 +91,9 @@ class Page:
             "_": self.say,
             "lang": self.language,
             "word": lambda code: language.coded(code, self.language),
+            "hint": partial(wording.hint_of, language=self.language),
+            "told": partial(wording.told_of, language=self.language),
+            "titled": partial(wording.title_of, language=self.language),
             "static": f"/static/{VERSION}",
             "switch": {one: f"{here}?{urlencode({**query, 'lang': one})}" for one in language.LANGUAGES},
         }
@@ -189,3 +194,4 @@ ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+ENVIRONMENT.filters["capitalized"] = lambda text: text[:1].upper() + text[1:]

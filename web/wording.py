@@ -1,0 +1,77 @@
+"""Words for what a form asks, for what was refused, and for what the rules call things, in the reader's language."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from inspect import cleandoc
+
+from domain.messages import Command
+from web.forms import Field
+from web.language import catalogue, coded, speaker
+
+PLAIN = {
+    "missing": "This is needed.",
+    "string_too_short": "This is needed.",
+    "too_short": "These are too few.",
+    "too_long": "These are too many.",
+    "string_too_long": "This is too long.",
+    "string_pattern_mismatch": "This is not written as it should be.",
+    "int_type": "This is not a whole number.",
+    "int_parsing": "This is not a whole number.",
+    "greater_than_equal": "This is too little.",
+    "less_than_equal": "This is too much.",
+    "literal_error": "Choose one of those that are offered.",
+    "enum": "Choose one of those that are offered.",
+    "date_parsing": "This is not a day, such as 2026-03-31.",
+    "date_from_datetime_parsing": "This is not a day, such as 2026-03-31.",
+    "date_from_datetime_inexact": "This is not a day, such as 2026-03-31.",
+    "model_type": "This is needed.",
+    "tuple_type": "This is needed.",
+}
+"""Codes of what cannot be read → words that are in the catalogues; other refusals bring their own."""
+BOUNDED = {
+    "lines": "One a line.",
+    "decimal": "A number, such as 1250.50.",
+    "person": "A person's name, such as li.wei.",
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    """Words, and the language they are in."""
+
+    text: str
+    lang: str
+
+
+def told_of(error: Mapping[str, str], language: str) -> Said:
+    """One entry of a refusal's `errors`."""
+    if (message := PLAIN.get(error.get("code", ""))) is not None:
+        return Said(speaker(language)(message), language)
+    return Said(error.get("message", "").removeprefix("Value error, "), "en")
+
+
+def hint_of(field: Field, language: str) -> str:
+    """What the field takes; empty where its kind says so by itself."""
+    say = speaker(language)
+    parts = [say(BOUNDED[field.kind])] if field.kind in BOUNDED and not field.offers else []
+    if field.kind == "number" and field.least is not None and field.most is not None:
+        parts.append(say("A whole number from {least} to {most}.", least=field.least, most=field.most))
+    elif field.kind in {"lines", "rows"} and (field.least or 0) > 1:
+        parts.append(say("At least {least}.", least=field.least))
+    if field.label.endswith("_bp"):
+        parts.append(say("In hundredths of a percent: 2500 is 25 %."))
+    if field.otherwise not in (None, "", [], ()):
+        parts.append(say("Left blank: {value}.", value=coded(field.otherwise, language)))
+    return " ".join(parts)
+
+
+def purpose_of(command: type[Command], language: str) -> Said:
+    """What a command does: the first sentence of its docstring, which has words in every language."""
+    first = cleandoc(command.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+    words = catalogue(language).get(first)
+    return Said(words or first, language if words else "en")
+
+
+def title_of(title: str, language: str) -> Said:
+    """A title as the rules wrote it, in the reader's language where they wrote it; people's own words stay."""
+    return Said(title, language)
