@@ -22,6 +22,7 @@ from api import (
     me,
     packs,
     people,
+    permissions,
     preferences,
     projects,
     service,
@@ -31,6 +32,7 @@ from api import (
 )
 from api.commands import START, routed
 from api.operation import JSON, KEY, WRITING, Operation, header, path_parameter
+from api.permissions import questions
 from api.problems import MEDIA_TYPE
 from domain.decider import COMMANDS
 from domain.messages import Command
@@ -50,6 +52,7 @@ AREAS = (
     consumers,
     webhooks,
     people,
+    permissions,
     asyncapi,
     service,
 )
@@ -109,6 +112,7 @@ def add_routes(app: FastAPI) -> None:
             include_in_schema=operation.listed,
             responses=_problems(operation.problems) | {operation.status: good} | dict(operation.others),
             openapi_extra=_extra(operation),
+            dependencies=questions(operation.name),
         )
 
 

@@ -14,11 +14,14 @@ from typing import TypeVar
 from pydantic import SecretStr
 
 from api.contract import operations
+from api.operation import Operation
 from api.problems import KINDS, PRECONDITION, STATUS
+from auth.guard import scope_needed
 from config import Settings
 from dev import asyncapi, golden
 from dev.promises import ROOT, Refusal, merged, ours, refusals, stored_names
 from dev.shapes import Shapes, meanings, table, words
+from domain import permissions
 from domain.messages import COMMANDS, EVENTS, Command, Event
 from domain.project.catalog import CONCEPTS, concept_of
 from domain.refusals import OTHERWISE, Grounds
@@ -238,9 +241,9 @@ def _slot(slot: Slot) -> str:
 
 
 def permissions_page() -> str:
-    """Who may ask for what in which stage."""
+    """Who may ask for what in which stage, and whom every other operation is for."""
     heads = ["command", *ROLES, *(s.lower().replace("_", " ") for s in STAGES), "on hold"]
-    people = [kind for _, kinds in by_concept(COMMANDS) for kind in kinds if kind.__name__ in ROUTES]
+    given = dict(permissions.commands())
     rows = [
         [
             f"[{kind.__name__}](commands.md#{kind.__name__.lower()})",
@@ -248,14 +251,44 @@ def permissions_page() -> str:
             *(_yes(stage in kind.stages) for stage in STAGES),
             _yes(kind.while_held),
         ]
-        for kind in people
+        for _, kinds in by_concept(COMMANDS)
+        for kind in kinds
+        if kind.__name__ in given
     ]
     lead = (
         "Who may ask for what, and when: the role is marked and the stage is marked. A decision asks for more: "
         "slots, turn, separation of duties. In a closed project nothing can be asked. "
-        "What the lifecycle alone may do is not listed."
+        "What the lifecycle alone may do is not listed. `GET /v1/permissions` says the same, "
+        "and with `?project=` what of it applies to the caller."
     )
-    return page("Permissions", lead, [table(heads, rows)])
+    return page("Permissions", lead, ["## Commands on a project", table(heads, rows), *_rights()])
+
+
+def _rights() -> list[str]:
+    """Whom the operations are for that are no commands on a project."""
+    rows = [
+        [
+            f"`{asked.name}`",
+            f"`{asked.method} {asked.path}`",
+            right.en,
+            _scope(asked),
+            f"`{right.code}`" if right.organisation else "",
+        ]
+        for asked in operations()
+        if (right := permissions.RIGHTS.get(asked.name))
+    ]
+    lead = (
+        "Organisation roles are granted in the directory. A token reaches no further than its scope; "
+        "where *in person* stands, no token will do. Whoever does not see a project is told that there is none (404)."
+    )
+    return ["## Everything else", lead, table(["operation", "route", "for", "scope", "otherwise"], rows)]
+
+
+def _scope(asked: Operation) -> str:
+    if not asked.path.startswith("/v1"):
+        return ""
+    needed = scope_needed(asked.method, asked.path)
+    return "in person" if needed is None else f"`{needed}`"
 
 
 def _yes(marked: bool) -> str:

@@ -11,6 +11,7 @@ import orjson
 from pydantic import TypeAdapter
 
 from domain.messages import COMMANDS, EVENTS, Command, Envelope, Event, Happened, read_command
+from domain.permissions import START, Bar, bar
 from domain.project.aggregate import Project
 from domain.project.catalog import UPCASTERS
 from domain.project.delegation import authority
@@ -56,7 +57,7 @@ def represented(envelope: Envelope, command: Command, project: Project) -> Envel
 def may(envelope: Envelope, command: Command, project: Project) -> None:
     """Whether the command makes sense now and this actor may ask for it; raises Refused if not."""
     kind, actor = type(command), envelope.actor
-    if not project.exists and kind.__name__ != "StartProject":
+    if not project.exists and kind.__name__ != START:
         raise no_project(envelope.project_id)
     if refusal := hindrance(kind, project, actor.person, system=actor.system):
         raise refusal
@@ -64,46 +65,49 @@ def may(envelope: Envelope, command: Command, project: Project) -> None:
 
 def hindrance(kind: type[Command], project: Project, person: str, *, system: bool = False) -> Refused | None:
     """Why this person may not ask for this kind of command now, as far as role, stage and hold tell."""
-    if Role.SYSTEM in kind.roles:
-        if not system:
+    if not project.exists:
+        return None
+    roles = frozenset({Role.SYSTEM}) if system else project.team.roles(person)
+    found = bar(kind, roles, project.stage, held=project.held)
+    return _refusal(found, kind, project, person) if found else None
+
+
+def _refusal(found: Bar, kind: type[Command], project: Project, person: str) -> Refused:
+    """What the table of rights says, in words."""
+    match found:
+        case Bar.SYSTEM_ONLY:
             return not_allowed(
                 "The lifecycle alone does this.",
                 code="SystemOnly",
                 next_step="Nothing is to be done: it happens by itself when it is due.",
             )
-    elif project.exists and not project.team.roles(person) & kind.roles:
-        return not_allowed(
-            f"This is for {', '.join(sorted(kind.roles))} of the project; {person} is none of them.",
-            code="WrongRole",
-            next_step="Ask somebody in that role.",
-        )
-    return _not_now(kind, project) if project.exists else None
-
-
-def _not_now(kind: type[Command], project: Project) -> Refused | None:
-    """Why this makes no sense in the project's present state, whoever asks."""
-    if project.ended:
-        return wrong_state(
-            "ProjectEnded",
-            f"{project.code} is closed ({project.lifecycle.ending}); nothing more happens in it.",
-            next_step="Start another project for what is still to do.",
-        )
-    if project.held and not kind.while_held:
-        return wrong_state(
-            "OnHold",
-            f"{project.code} is on hold: {project.lifecycle.hold_reason}",
-            rule="P5",
-            next_step="Resume it first: resume-project.",
-        )
-    if project.stage not in kind.stages:
-        stages = ", ".join(stage for stage in Stage if stage in kind.stages)
-        return wrong_state(
-            "WrongStage",
-            f"This belongs to {stages}; {project.code} is in {project.stage}.",
-            rule="P1",
-            next_step="See which commands the present stage allows.",
-        )
-    return None
+        case Bar.ENDED:
+            return wrong_state(
+                "ProjectEnded",
+                f"{project.code} is closed ({project.lifecycle.ending}); nothing more happens in it.",
+                next_step="Start another project for what is still to do.",
+            )
+        case Bar.ON_HOLD:
+            return wrong_state(
+                "OnHold",
+                f"{project.code} is on hold: {project.lifecycle.hold_reason}",
+                rule="P5",
+                next_step="Resume it first: resume-project.",
+            )
+        case Bar.WRONG_STAGE:
+            stages = ", ".join(stage for stage in Stage if stage in kind.stages)
+            return wrong_state(
+                "WrongStage",
+                f"This belongs to {stages}; {project.code} is in {project.stage}.",
+                rule="P1",
+                next_step="See which commands the present stage allows.",
+            )
+        case _:
+            return not_allowed(
+                f"This is for {', '.join(sorted(kind.roles))} of the project; {person} is none of them.",
+                code="WrongRole",
+                next_step="Ask somebody in that role.",
+            )
 
 
 @cache

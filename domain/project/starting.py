@@ -14,7 +14,7 @@ from domain.messages import Command, Event, Happened
 from domain.project.team import check_auditor_is_apart, check_can_be_repaired
 from domain.refusals import not_allowed, not_found, wrong_state
 from domain.template import Policy
-from domain.values import DECIDING_ROLES, Day, Line, Money, Person, Role, Slug, Stage, Text, Value
+from domain.values import Day, Line, Money, Person, Role, Slug, Stage, Text, Value
 
 if TYPE_CHECKING:
     from domain.project.aggregate import Project
@@ -81,7 +81,7 @@ class StartProject(Command):
     process template, which it keeps for its whole life.
     """
 
-    roles = DECIDING_ROLES
+    roles = frozenset({Role.PMO, Role.PRODUCT_MANAGER})
     stages = frozenset({Stage.KICKOFF})
     example = {
         "title": "Member portal",
@@ -118,7 +118,7 @@ class StartProject(Command):
             raise wrong_state(
                 "AlreadyStarted", "This project exists already.", next_step="Go on with it, or start another."
             )
-        if story.person not in {self.people.pmo, self.people.product_manager}:
+        if story.person not in {person for person, role in self.people.pairs() if role in self.roles}:
             raise not_allowed(
                 "The PMO or the product manager named in `people` starts a project.",
                 code="NotAStarter",
