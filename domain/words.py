@@ -13,6 +13,7 @@ ZH = {
     "PRODUCT_MANAGER": "产品经理",
     "MEMBER": "成员",
     "AUDITOR": "审计员",
+    "ADMINISTRATOR": "管理员",
     "SYSTEM": "系统",
     # kinds of decisions
     "CHARTER": "章程",
@@ -68,6 +69,14 @@ ZH = {
     "ordered by an authority": "主管机关要求",
     "dispute": "争议",
     "audit": "审计",
+    # why somebody is deactivated, and who stands behind an organisation role
+    "left the organisation": "离开组织",
+    "long absence": "长期离岗",
+    "account at risk": "账户存在风险",
+    "told by the provider": "身份提供方通知",
+    "second person awaited": "待第二人确认",
+    "the only administrator": "唯一管理员",
+    "mapping of the provider": "身份提供方映射",
 }
 KEPT_IN_CAPITALS = {"KPI", "PMO"}
 

@@ -1,6 +1,6 @@
 """The state of the directory. Names of people and addresses are not here: they are in the vault.
 
-Source: docs/governance.md, D1 to D6.
+Source: docs/governance.md, D1 to D5.
 """
 
 from __future__ import annotations

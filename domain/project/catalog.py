@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from domain.directory import granting, people, teams
 from domain.keeping import archive, person
 from domain.messages import EVENTS, Event
 from domain.project import (
@@ -24,6 +25,7 @@ from domain.project import (
     gates,
     holding,
     invitations,
+    leaving,
     lessons,
     lifecycle,
     measurements,
@@ -48,6 +50,7 @@ CONCEPTS = (
     turning,
     team,
     roles,
+    leaving,
     charter,
     agreement,
     measurements,
@@ -75,6 +78,9 @@ CONCEPTS = (
     aggregate,
     person,
     archive,
+    people,
+    teams,
+    granting,
 )
 
 _ABOUT: dict[str, str] = {m.__name__: getattr(m, "CONCEPT", m.__name__.rpartition(".")[2]) for m in CONCEPTS}

@@ -9,7 +9,7 @@ import pytest
 from dev import reference
 from tests.architecture.source import ROOT, modules, relative, tracked
 
-FAMILY = r"(?:DR|GL|CM|[KPRSXZ])"
+FAMILY = r"(?:DR|GL|CM|[ADKNPRSVXZ])"
 RULE = re.compile(rf"\b({FAMILY})(\d{{1,2}})\b(?: to {FAMILY}(\d{{1,2}})\b)?")
 DEFINED = re.compile(rf"^- \*\*({FAMILY}\d{{1,2}})\.\*\*(.*?)(?=^- |^#|\Z)", re.MULTILINE | re.DOTALL)
 KEPT_BY = re.compile(r"`([a-z_]+/[a-z0-9_/.]+)`")
