@@ -133,8 +133,9 @@ def _walk(cursor: Folded, facts: Sequence[Recorded]) -> tuple[list[NoticeMessage
 
 
 def _owed(fact: Recorded, project: Project) -> list[NoticeMessage]:
-    """One notice per recipient and event: the identity under which it is delivered once."""
-    owed = {notice.recipient: notice for notice in event_of(fact).tells(project)}
+    """One notice per recipient and event: the identity under which it is delivered once. None to who has left."""
+    told = event_of(fact).tells(project)
+    owed = {notice.recipient: notice for notice in told if notice.recipient not in project.team.away}
     return [
         NoticeMessage(
             event_id=str(fact.event_id),

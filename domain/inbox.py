@@ -9,6 +9,7 @@ from domain.project.aggregate import Project
 from domain.project.changes import ChangeState
 from domain.project.decision_events import represented_by, voters_awaited
 from domain.project.evaluation import SIDES
+from domain.project.leaving import caretakers
 from domain.project.questions import asked
 from domain.values import DECIDING_ROLES, Role, Stage
 
@@ -92,6 +93,15 @@ def _measurements(project: Project) -> Iterator[Duty]:
                 yield Duty(person, "measure", kpi.id, kpi.name, since)
 
 
+def _vacancies(project: Project) -> Iterator[Duty]:
+    """What somebody who has left holds here is for the PMO to hand on (D7)."""
+    for absence in project.team.absences:
+        if roles := project.team.granted(absence.person):
+            title = f"{absence.person} has left: hand on {', '.join(sorted(roles))}"[:200]
+            for person in caretakers(project):
+                yield Duty(person, "hand-on", absence.person, title, absence.since)
+
+
 SOURCES: tuple[Callable[[Project], Iterator[Duty]], ...] = (
     _signatures,
     _answers,
@@ -100,4 +110,5 @@ SOURCES: tuple[Callable[[Project], Iterator[Duty]], ...] = (
     _changes,
     _evaluations,
     _measurements,
+    _vacancies,
 )

@@ -18,7 +18,13 @@ from domain.project.decision import Decision, Subject
 from domain.project.lifecycle import pass_gate
 from domain.project.resolution import check_signed, make_room, open_about, open_decision, settle_all, when_approved
 from domain.project.revising import differing, revise, signed_hash
-from domain.project.team import ProjectRole, check_auditor_is_apart, check_can_be_repaired, check_two_sides
+from domain.project.team import (
+    ProjectRole,
+    check_auditor_is_apart,
+    check_can_be_repaired,
+    check_is_here,
+    check_two_sides,
+)
 from domain.refusals import broken, stale, wrong_state
 from domain.template import Kind
 from domain.values import DECIDING_ROLES, Day, Line, Money, Person, Revision, Role, Stage, Text, Value
@@ -127,7 +133,7 @@ class CharterAdopted(Event):
             if grant.ended_at is None and not (grant.confirmed and (grant.person, grant.role) in named):
                 team = team.without(grant.person, grant.role, happened.at)
         for person, role in named:
-            if role not in team.roles(person):
+            if role not in team.granted(person):
                 team = team.with_grant(person, role, happened.by, happened.at, confirmed=True, seconded=True)
         charter = replace(project.charter, adopted=content, adopted_revision=self.revision, author=None)
         return project.but(team=team, charter=charter)
@@ -215,6 +221,8 @@ class ProposeCharter(Command):
             )
         make_room(story, Kind.CHARTER)
         check_charter(story, charter.draft)
+        for person, _ in charter.draft.pairs():
+            check_is_here(story.project.team, person)
         subject = Subject(type="charter", id="charter", revision=charter.revision, content_hash=charter.content_hash)
         open_decision(
             story,
@@ -235,7 +243,7 @@ def check_charter(story: Story, content: CharterContent) -> None:
             raise broken("R1", "RoleVacant", f"Nobody is {role} in this charter.", next_step="Name somebody.")
     check_two_sides(story.project.team, content.holders(Role.PMO), content.holders(Role.PRODUCT_MANAGER), story.today)
     check_auditor_is_apart(story.project.team, content.pairs())
-    check_can_be_repaired(content.pairs())
+    check_can_be_repaired(pair for pair in content.pairs() if pair[0] not in story.project.team.away)
 
 
 def check_raci(rows: Iterable[Raci]) -> None:

@@ -111,7 +111,8 @@ class DelegationEnded(Event):
 def _told(project: Project, delegation: str, en: str, zh: str) -> Iterable[Notice]:
     """Both persons see what was set for them, whoever set it."""
     found = next(d for d in project.delegations if d.id == delegation)
-    return [Notice(person, f"{en}.", f"{zh}。", delegation) for person in (found.delegate, found.delegator)]
+    here = (person for person in (found.delegate, found.delegator) if person not in project.team.away)
+    return [Notice(person, f"{en}.", f"{zh}。", delegation) for person in here]
 
 
 class GrantDelegation(Command):

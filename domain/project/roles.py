@@ -1,6 +1,6 @@
 """Giving and ending roles. A role with decision rights needs a second person.
 
-Source: docs/governance.md, R3 to R6, DR6.
+Source: docs/governance.md, R3 to R6, DR6, D8.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from domain.project.team import (
     SoloExceptionGranted,
     check_auditor_is_apart,
     check_can_be_repaired,
+    check_is_here,
     check_two_sides,
 )
 from domain.refusals import broken, not_allowed, not_found, wrong_state
@@ -40,6 +41,7 @@ class AssignRole(Command):
 
     def decide(self, story: Story) -> None:
         team, role = story.project.team, Role(self.role)
+        check_is_here(team, self.person)
         if role in team.roles(self.person):
             raise wrong_state("AlreadyHeld", f"{self.person} is {role} already.", next_step="Nothing is to be done.")
         if team.pending(self.person, role):
@@ -83,6 +85,7 @@ class ConfirmRole(Command):
                 rule="R6",
                 next_step="Ask another sponsor, PMO or product manager of this project.",
             )
+        check_is_here(team, grant.person)
         if grant.role in {Role.PMO, Role.PRODUCT_MANAGER}:
             extra = {grant.role: (grant.person,)}
             check_two_sides(
@@ -110,11 +113,11 @@ class EndRole(Command):
 
     def decide(self, story: Story) -> None:
         role, team = Role(self.role), story.project.team
-        if role not in team.roles(self.person) and not team.pending(self.person, role):
+        if role not in team.granted(self.person):
             raise wrong_state("NotHeld", f"{self.person} is not {role}.", next_step="Look at who holds which role.")
         after = team.without(self.person, role, story.at)
-        if role in DECIDING_ROLES:
-            check_can_be_repaired((p, r) for p in after.members() for r in after.roles(p))
+        if role in DECIDING_ROLES and self.person not in team.away:
+            check_can_be_repaired(after.pairs())
         story.record(RoleEnded(person=self.person, role=role, reason=self.reason))
         settle_all(story)
 

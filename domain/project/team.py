@@ -1,6 +1,6 @@
 """The people of a project and the roles they hold: assigned, confirmed by a second person, ended.
 
-Source: docs/governance.md, R3 to R6, DR6.
+Source: docs/governance.md, R3 to R6, DR6, D6.
 """
 
 from __future__ import annotations
@@ -44,6 +44,14 @@ class Grant:
         return self.confirmed and self.ended_at is None
 
 
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Somebody who has left the organisation, and since when this project knows."""
+
+    person: str
+    since: datetime
+
+
 @dataclass(frozen=True)
 class Team:
     """Every grant that ever was, oldest first. Who holds what is looked up once per team: it never changes."""
@@ -52,6 +60,12 @@ class Team:
     solo_until: date | None = None
     """R3: until this day one person may hold PMO and product manager."""
     solo_reason: str | None = None
+    absences: tuple[Absence, ...] = ()
+
+    @cached_property
+    def away(self) -> frozenset[str]:
+        """Who has left the organisation: their grants stay, and count for nothing (D6)."""
+        return frozenset(absence.person for absence in self.absences)
 
     def holders(self, role: Role) -> tuple[str, ...]:
         """Who holds the role now, in the order granted, each once."""
@@ -61,7 +75,7 @@ class Team:
     def _holders(self) -> Mapping[Role, tuple[str, ...]]:
         found: dict[Role, dict[str, None]] = {}
         for grant in self.grants:
-            if grant.in_force:
+            if grant.in_force and grant.person not in self.away:
                 found.setdefault(grant.role, {})[grant.person] = None
         return {role: tuple(people) for role, people in found.items()}
 
@@ -75,7 +89,8 @@ class Team:
         if len(opening.grants) == len(self.grants):
             return self.holders(role)
         grants = (g for i, g in enumerate(self.grants) if i < len(opening.grants) or g.seconded)
-        return tuple(dict.fromkeys(g.person for g in grants if g.role is role and g.in_force))
+        people = (g.person for g in grants if g.role is role and g.in_force)
+        return tuple(dict.fromkeys(person for person in people if person not in self.away))
 
     def left(self, role: Role, opening: Team) -> tuple[str, ...]:
         """Who held the role in that earlier team and does no longer."""
@@ -96,7 +111,16 @@ class Team:
 
     def members(self) -> tuple[str, ...]:
         """Everybody who holds a role now."""
-        return tuple(dict.fromkeys(g.person for g in self.grants if g.in_force))
+        people = (g.person for g in self.grants if g.in_force)
+        return tuple(dict.fromkeys(person for person in people if person not in self.away))
+
+    def pairs(self) -> tuple[tuple[str, Role], ...]:
+        """Every (person, role) held now."""
+        return tuple((person, role) for role, people in self._holders.items() for person in people)
+
+    def granted(self, person: str) -> frozenset[Role]:
+        """The roles given to the person and not ended: held, waiting for a second person, or theirs once back (D8)."""
+        return frozenset(g.role for g in self.grants if g.person == person and g.ended_at is None)
 
     def solo(self, today: date) -> bool:
         """Whether a solo exception is live."""
@@ -107,6 +131,10 @@ class Team:
     ) -> Team:
         grant = Grant(f"G-{len(self.grants) + 1}", person, role, by, at, confirmed, seconded=seconded)
         return replace(self, grants=(*self.grants, grant))
+
+    def with_back(self, person: str) -> Team:
+        """The team once the person has returned to the organisation."""
+        return replace(self, absences=tuple(a for a in self.absences if a.person != person))
 
     def without(self, person: str, role: Role, at: datetime) -> Team:
         def ended(g: Grant) -> Grant:
@@ -144,10 +172,26 @@ def check_two_sides(team: Team, pmo: Iterable[str], product: Iterable[str], toda
         )
 
 
-def check_can_be_repaired(pairs: Iterable[tuple[str, Role]]) -> None:
+def can_be_repaired(pairs: Iterable[tuple[str, Role]]) -> bool:
     """R6: one person assigns a role and another one confirms it; below that nobody could ever be replaced."""
     held = [(person, role) for person, role in pairs if role in DECIDING_ROLES]
-    if len({person for person, _ in held}) < 2 or not any(role in ASSIGNING_ROLES for _, role in held):
+    return len({person for person, _ in held}) >= 2 and any(role in ASSIGNING_ROLES for _, role in held)
+
+
+def check_is_here(team: Team, person: str) -> None:
+    """D8: nobody who has left the organisation is given anything to do."""
+    if person in team.away:
+        raise broken(
+            "D8",
+            "PersonLeft",
+            f"{person} has left the organisation.",
+            next_step="Name somebody else, or let an administrator activate them again first.",
+        )
+
+
+def check_can_be_repaired(pairs: Iterable[tuple[str, Role]]) -> None:
+    """R6: somebody must be left who can give and confirm roles."""
+    if not can_be_repaired(pairs):
         raise broken(
             "R6",
             "TooFewDeciders",

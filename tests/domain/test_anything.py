@@ -82,7 +82,7 @@ class Crowd:
     def something_possible(self) -> None:
         if found := possible(self.play.project):
             kind, people = self.chance.choice(found)
-            ending = kind.__name__ in {"ProposeCancellation", "HoldProject", "EndRole", "ProposeRecycle"}
+            ending = kind.__name__ in {"ProposeCancellation", "HoldProject", "EndRole", "ProposeRecycle", "NoteHolderLeft"}
             if not ending or self.chance.random() < 0.2:
                 self.attempt(kind.__name__, self.chance.choice(people), **data_for(self.chance, kind, self.play))
 
@@ -224,6 +224,11 @@ def _evaluate(play: Play, duty: Duty) -> Answer:
     return "SubmitEvaluation", {"scores": scores, "comment": "So it was"}
 
 
+def _hand_on(play: Play, duty: Duty) -> Answer:
+    role = sorted(play.project.team.granted(duty.ref))[0]
+    return "EndRole", {"person": duty.ref, "role": role, "reason": "Has left"}
+
+
 ANSWERS: dict[str, Callable[[Play, Duty], Answer]] = {
     "sign": lambda play, duty: ("Vote", play.ballot(duty.ref)),
     "answer": _answer,
@@ -234,6 +239,7 @@ ANSWERS: dict[str, Callable[[Play, Duty], Answer]] = {
     "open-decision": lambda play, duty: ("OpenChangeDecision", {"change": duty.ref}),
     "evaluate": _evaluate,
     "measure": _measure,
+    "hand-on": _hand_on,
 }
 """How people do what waits for them."""
 
