@@ -25,6 +25,7 @@ from auth.credentials import COOKIE
 from auth.guard import from_elsewhere
 from auth.identity import Identity, Unauthenticated
 from domain.refusals import Refused
+from domain.titles import title_in
 from web import language, wording
 
 HERE = Path(__file__).parent
@@ -93,7 +94,7 @@ class Page:
             "word": lambda code: language.coded(code, self.language),
             "hint": partial(wording.hint_of, language=self.language),
             "told": partial(wording.told_of, language=self.language),
-            "titled": partial(wording.title_of, language=self.language),
+            "titled": partial(title_in, language=self.language),
             "static": f"/static/{VERSION}",
             "switch": {one: f"{here}?{urlencode({**query, 'lang': one})}" for one in language.LANGUAGES},
         }

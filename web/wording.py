@@ -70,8 +70,3 @@ def purpose_of(command: type[Command], language: str) -> Said:
     first = cleandoc(command.__doc__ or "").split("\n\n")[0].replace("\n", " ")
     words = catalogue(language).get(first)
     return Said(words or first, language if words else "en")
-
-
-def title_of(title: str, language: str) -> Said:
-    """A title as the rules wrote it, in the reader's language where they wrote it; people's own words stay."""
-    return Said(title, language)
