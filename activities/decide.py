@@ -18,7 +18,7 @@ from domain.decider import decide, read_strictly, represented
 from domain.messages import COMMANDS, Command, Envelope, Event, Happened, to_data
 from domain.personal import without_personal
 from domain.project.aggregate import Project
-from domain.refusals import Grounds, Refused, stale
+from domain.refusals import Grounds, Refused, no_project, stale
 from domain.story import evolve
 from domain.template import Policy
 
@@ -133,7 +133,7 @@ class Step:
         if sealed := await self._sealed(envelope, events):
             events, after = sealed, _evolved(before, sealed, at, envelope.actor.person)
         facts = _facts(envelope, events, folded, at)
-        shown, owed = page_after(folded.duties, after)
+        page, shown = page_after(folded.shown, after)
         append = Append(
             stream=stream_of(before.id),
             expected_version=before.version,
@@ -141,9 +141,9 @@ class Step:
             fingerprint=mark,
             facts=facts,
             answer=_answer(after, facts),
-            page=shown,
+            page=page,
         )
-        return append, Folded(after, facts[-1].leaf_hash, duties=owed)
+        return append, Folded(after, facts[-1].leaf_hash, shown=shown)
 
     async def _sealed(self, envelope: Envelope, events: Sequence[Event]) -> list[Event] | None:
         """The events with whatever speaks of people sealed; None where nothing does."""
@@ -162,6 +162,15 @@ class Step:
         if mark is not None and known.fingerprint != mark:
             raise _reused()
         return _first_answer(known)
+
+    async def refuse_unseen(self, envelope: Envelope) -> Refused:
+        """The refusal of a command on a project that does not exist for whoever asks, or for anybody: both alike (V4).
+
+        It is noted as that. The command is not looked at: its own faults would be told, and kept, besides.
+        """
+        refusal = no_project(envelope.project_id)
+        await self.note(envelope, refusal)
+        return refusal
 
     async def note(self, envelope: Envelope, refusal: Refused) -> None:
         """Keep the refusal for auditors; the lifecycle's own are of no interest."""

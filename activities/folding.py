@@ -21,14 +21,22 @@ def stream_of(project_id: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What the page of a project says, but for its version and when something is due."""
+
+    heading: tuple[object, ...]
+    duties: tuple[Duty, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Folded:
     """A project with what the next append needs to know of its stream's head."""
 
     project: Project
     head_hash: bytes = GENESIS
     position: int = -1
-    duties: tuple[Duty, ...] | None = None
-    """What its page shows of duties, where that is known."""
+    shown: Shown | None = None
+    """What its page says, where that is known."""
 
     @property
     def version(self) -> int:

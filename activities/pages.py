@@ -1,23 +1,35 @@
 """The rows that projections keep of a project, computed from its state."""
 
+from dataclasses import replace
+
+from activities.folding import Shown
 from activities.ports import Duty, Page
 from domain.inbox import duties
 from domain.notice import Duty as Owed
 from domain.project.aggregate import Project
 from domain.project.passing import next_due
+from domain.project.visibility import locks_of
 from domain.values import Role
 
 
 def page(before: Project, after: Project) -> Page:
     """The page of `after`; of duties, what differs from those of `before`."""
-    return page_after(duties(before) if before.exists else None, after)[0]
+    return _page(duties(before) if before.exists else None, after, duties(after))
 
 
-def page_after(was: tuple[Owed, ...] | None, after: Project) -> tuple[Page, tuple[Owed, ...]]:
-    """The page of `after` and its duties, given those of the version before (None: unknown)."""
+def page_after(was: Shown | None, after: Project) -> tuple[Page, Shown]:
+    """The page of `after` and what it shows, given what the version before has shown (None: unknown)."""
     now = duties(after)
+    fresh = _page(was and was.duties, after, now)
+    heading = fresh.heading
+    if was is not None and was.heading == heading:
+        fresh = replace(fresh, brief=True)
+    return fresh, Shown(heading, now)
+
+
+def _page(was: tuple[Owed, ...] | None, after: Project, now: tuple[Owed, ...]) -> Page:
     fresh, over = _changes(was, now)
-    shown = Page(
+    return Page(
         project_id=after.id,
         code=after.code,
         title=after.title,
@@ -28,8 +40,8 @@ def page_after(was: tuple[Owed, ...] | None, after: Project) -> tuple[Page, tupl
         people={role.value: after.team.holders(role) for role in Role if after.team.holders(role)},
         duties=fresh,
         over=over,
+        locks=locks_of(after),
     )
-    return shown, now
 
 
 def _changes(

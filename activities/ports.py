@@ -1,7 +1,7 @@
 """What the steps need from the world, said beside their users; adapters satisfy these shapes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
@@ -71,6 +71,18 @@ class Page:
     """None: unchanged since the version before, leave the rows as they are."""
     over: Sequence[tuple[str, str, str]] | None = None
     """None: `duties` are all that there are. Else they are the new ones, and this is (person, kind, ref) of the old."""
+    locks: Sequence[str] | None = None
+    """Who sees the project by which of their keys, see domain/sight.py; None: everybody."""
+    brief: bool = False
+    """Whether all of its heading is as it was one append before: then it need not be written again."""
+
+    @property
+    def heading(self) -> tuple[object, ...]:
+        """What most appends leave as it is."""
+        return tuple([getattr(self, name) for name in _HEADING])
+
+
+_HEADING = [f.name for f in fields(Page) if f.name not in {"next_due", "duties", "over", "brief"}]
 
 
 @dataclass(frozen=True, slots=True)

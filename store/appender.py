@@ -8,7 +8,7 @@ waits there for the head, so that neither side waits for the other.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import asyncpg
 
@@ -28,7 +28,7 @@ PAUSE_SECONDS = (0.02, 0.5)
 @dataclass(eq=False, slots=True)
 class _Waiting:
     ready: Ready
-    answer: asyncio.Future[Verdict] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    answer: asyncio.Future[Verdict]
 
     def give_up(self, patience: float) -> None:
         self.settle(StoreUnavailable(f"no answer from the database within {patience:g} s"))
@@ -79,6 +79,7 @@ class Appender:
         self._patience = patience
         self._queue: deque[_Waiting] = deque()
         self._lanes = [_Lane(connect) for _ in range(LANES)]
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
 
@@ -88,14 +89,14 @@ class Appender:
         Raises UnfitAppend and NotCanonical before anything is sent; StreamRewound where the stream is shorter
         than expected; ChainBroken; StoreUnavailable.
         """
-        waiting = _Waiting(ready(append))
+        prepared = ready(append)
         if self._closed:
             raise StoreUnavailable("the store is closed")
-        if not self._tasks:
-            self._tasks = [asyncio.create_task(self._run(lane), name="appender") for lane in self._lanes]
+        loop = self._started()
+        waiting = _Waiting(prepared, loop.create_future())
         self._queue.append(waiting)
         self._stir()
-        patience_ends = asyncio.get_running_loop().call_later(self._patience, waiting.give_up, self._patience)
+        patience_ends = loop.call_later(self._patience, waiting.give_up, self._patience)
         try:
             verdict = await waiting.answer
         finally:
@@ -105,6 +106,13 @@ class Appender:
                 f"{append.stream} ends at version {verdict.version}, {append.expected_version} was seen before"
             )
         return verdict
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        """The loop, asked for once: up to Python 3.11 each asking is a system call."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            self._tasks = [self._loop.create_task(self._run(lane), name="appender") for lane in self._lanes]
+        return self._loop
 
     async def close(self) -> None:
         """Finish what waits, as far as the database lets us within the callers' patience; then disconnect."""

@@ -65,12 +65,21 @@ def ready(append: Append) -> Ready:
 def page_document(page: Page) -> bytes:
     """The page as JSON, its fields by name, instants in RFC 3339. Raises UnfitAppend."""
     try:
-        document = orjson.dumps(page, default=_plain)
+        document = orjson.dumps(_brief(page) if page.brief else page, default=_plain)
     except TypeError as error:
         raise UnfitAppend(f"the page cannot be written down: {error}") from error
     if b"\\u0000" in document:
         raise UnfitAppend("the page has U+0000 in a string")
     return document
+
+
+def _brief(page: Page) -> dict[str, object]:
+    """What may differ from the page before; a duty that is written again need not be removed."""
+    said: dict[str, object] = {"project_id": page.project_id, "next_due": page.next_due}
+    if page.duties is not None:
+        written = {(duty.person, duty.kind, duty.ref) for duty in page.duties}
+        said |= {"duties": page.duties, "over": [key for key in page.over or () if key not in written]}
+    return said
 
 
 def arguments(batch: Sequence[Ready]) -> tuple[str | list[Any], ...]:

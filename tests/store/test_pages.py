@@ -1,5 +1,6 @@
 """Pages' tables: what appends write, what a replay writes again, and how they are read."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -86,6 +87,65 @@ async def test_duties_that_are_over_go_and_the_rest_stays(store: PostgresStore, 
         assert (await store.append(made)).kind is VerdictKind.OK
     found = [(row[2], row[3], row[1]) for row in (await rows(database))["duty"]]
     assert found == [("p1", "an.jing", None), ("p1", "li.wei", None), ("p1", "tao.yun", START), ("p2", "pei.min", None)]
+
+
+async def test_a_brief_page_changes_what_it_says_and_leaves_its_heading(
+    store: PostgresStore, database: Database
+) -> None:
+    first = append("p1", facts=3, page=page("p1", duties=[duty(), duty("pei.min"), duty("tao.yun")]))
+    due = START + timedelta(days=2)
+    moved = page(
+        "p1",
+        title="not written",
+        people={},
+        next_due=due,
+        duties=[duty("tao.yun", due_at=due), duty("an.jing")],
+        over=[(who, "sign", "charter") for who in ("pei.min", "tao.yun")],
+        brief=True,
+    )
+    second = after(first, "c-2", facts=2, page=moved)
+    third = after(second, "c-3", page=page("p1", brief=True))
+    for made in (first, second, append("p2", page=page("p2", duties=[duty("pei.min")])), third):
+        assert (await store.append(made)).kind is VerdictKind.OK
+    found = await project.one(store.pool, "p1")
+    assert found is not None
+    assert (found.title, found.people, found.next_due) == ("示例 sample", {"SPONSOR": ["li.wei"]}, None)
+    assert (found.version, found.position, found.changed_at) == (6, 6, third.facts[-1].recorded_at)
+    owed = [(row[2], row[3], row[1]) for row in (await rows(database))["duty"]]
+    assert owed == [("p1", "an.jing", None), ("p1", "li.wei", None), ("p1", "tao.yun", due), ("p2", "pei.min", None)]
+
+
+async def test_a_brief_page_says_nothing_of_a_row_that_is_not_as_of_the_version_before(
+    store: PostgresStore, database: Database
+) -> None:
+    first = append("p1", page=page("p1"))
+    await store.append(first)
+    admin = await asyncpg.connect(database.admin)
+    await admin.execute("TRUNCATE tandem.project, tandem.membership, tandem.duty")
+    await admin.close()
+    verdict = await store.append(after(first, "c-2", page=page("p1", brief=True)))
+    assert verdict.kind is VerdictKind.OK
+    assert await project.one(store.pool, "p1") is None
+
+
+async def test_whole_and_brief_pages_go_together_and_a_refused_one_says_nothing(
+    store: PostgresStore, database: Database
+) -> None:
+    firsts = [append(f"p{no}", page=page(f"p{no}", duties=[duty()])) for no in range(4)]
+    await asyncio.gather(*(store.append(first) for first in firsts))
+    due = START + timedelta(days=1)
+    seconds = [
+        after(first, "c-2", facts=1 + no, page=page(first.stream, title="new", next_due=due, brief=no % 2 == 0))
+        for no, first in enumerate(firsts)
+    ]
+    late = append("p0", command_id="late", page=page("p0", next_due=START, duties=[], over=[], brief=True))
+    verdicts = await asyncio.gather(*(store.append(second) for second in seconds))
+    assert [verdict.kind for verdict in verdicts] == [VerdictKind.OK] * 4
+    assert (await store.append(late)).kind is VerdictKind.CONFLICT
+    found = [await project.one(store.pool, f"p{no}") for no in range(4)]
+    shown = [(row.title, row.version, row.next_due) for row in found if row is not None]
+    assert shown == [("示例 sample", 2, due), ("new", 3, due), ("示例 sample", 4, due), ("new", 5, due)]
+    assert [row[2] for row in (await rows(database))["duty"]] == ["p0", "p1", "p2", "p3"]
 
 
 async def test_replay_equals_live(store: PostgresStore, database: Database) -> None:
