@@ -30,6 +30,12 @@ class Settings(BaseSettings):
     port: int = Field(default=8400, ge=0, le=65535)
     public_url: str = Field(default="", max_length=500)
     """Where people reach the pages: links in mails lead there. With https the session's cookie goes nowhere else."""
+    requests_per_minute: int = Field(default=1200, ge=0)
+    """What one person may ask for in a minute, by browser and by tokens each; strangers by address. 0: no end."""
+    sign_in_attempts_per_minute: int = Field(default=20, ge=0)
+    """Sign-in forms and worthless credentials that are taken from one address in a minute. 0: no end."""
+    trusted_proxies: str = ""
+    """Addresses and networks, with commas between them, whose X-Forwarded-For and X-Forwarded-Proto are believed."""
     log_level: str = "INFO"
     log_json: bool = False
     pool_size: int = Field(default=8, ge=2, le=100)

@@ -23,6 +23,7 @@ from activities.vault import Vault
 from api.app import build
 from api.audit import witnesses_of
 from api.dispatch import Door
+from api.limits import Limits
 from api.newest import Newest
 from api.parts import Installation, Parts, Surroundings
 from api.waker import TemporalWaker
@@ -46,7 +47,8 @@ log = logging.getLogger("tandem.server")
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application with everything behind it; the database and Temporal may come later than it."""
     wanted = settings or Settings()
-    around = Surroundings(authenticator(wanted), Installation(package_version(), wanted.instance))
+    limits = Limits(wanted.requests_per_minute, wanted.sign_in_attempts_per_minute)
+    around = Surroundings(authenticator(wanted), Installation(package_version(), wanted.instance), limits=limits)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -201,6 +203,8 @@ def serve(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         date_header=True,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=max(1, int(settings.graceful_seconds)),
         h11_max_incomplete_event_size=64 * 1024,
     )

@@ -57,6 +57,7 @@ AREAS = (
     service,
 )
 """Modules that list their routes as OPERATIONS, in the order of the document."""
+PROTECTED = "/v1/"
 REF = "#/components/schemas/{model}"
 TAGS = [
     {"name": "projects", "description": "Projects as they are, and as they were."},
@@ -78,6 +79,7 @@ MEANINGS = {
     413: "The body is larger than 256 KiB.",
     415: "The body is not application/json.",
     422: "The request cannot be read, or a rule says no.",
+    429: "One person or address has asked too often: wait as long as Retry-After says.",
     503: "The database is away. Nothing is half done: send the same request again.",
 }
 
@@ -110,7 +112,7 @@ def add_routes(app: FastAPI) -> None:
             status_code=operation.status,
             response_model=None,
             include_in_schema=operation.listed,
-            responses=_problems(operation.problems) | {operation.status: good} | dict(operation.others),
+            responses=_problems(operation) | {operation.status: good} | dict(operation.others),
             openapi_extra=_extra(operation),
             dependencies=questions(operation.name),
         )
@@ -210,7 +212,8 @@ def _extra(operation: Operation) -> dict[str, Any]:
     return extra
 
 
-def _problems(statuses: tuple[int, ...]) -> dict[int | str, dict[str, Any]]:
+def _problems(operation: Operation) -> dict[int | str, dict[str, Any]]:
+    statuses = (*operation.problems, *((429,) if operation.path.startswith(PROTECTED) else ()))
     content = {MEDIA_TYPE: {"schema": {"$ref": REF.format(model="ProblemDetails")}}}
     return {status: {"description": MEANINGS[status], "content": content} for status in statuses}
 

@@ -79,11 +79,13 @@ class Edge:
         try:
             identity = await self._around.authenticator.authenticate(headers)
         except Unauthenticated as stranger:
+            self._around.limits.stranger(scope, tried="authorization" in headers or "cookie" in headers)
             told = {"WWW-Authenticate": stranger.challenge}
             raise Problem("Unauthenticated", stranger.detail, headers=told) from None
         except StoreUnavailable as outage:
             log.warning("the store is away: %s", outage)
             raise Problem("StoreUnavailable") from None
+        self._around.limits.person(identity)
         if identity.ambient and from_elsewhere(scope["method"], headers):
             raise Problem("ForeignPage")
         needed = scope_needed(scope["method"], scope["path"])

@@ -18,6 +18,7 @@ from activities.vault import NoKeys, Vault
 from activities.watch import Watch
 from api.dispatch import Door
 from api.metrics import Metrics
+from api.limits import Limits
 from api.newest import Newest
 from api.problems import Problem
 from auth.identity import Authenticator, Identity
@@ -139,5 +140,7 @@ def parts(request: HTTPConnection) -> Parts:
 
 
 def asker(request: HTTPConnection) -> Identity:
+    limits: Limits = field(default_factory=Limits)
+    """How much one person may ask for; as much as they like where nothing is said."""
     """Who asks; the edge has made sure that somebody does."""
     return cast(Identity, request.scope["state"]["identity"])

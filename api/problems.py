@@ -142,6 +142,9 @@ KINDS: dict[str, Kind] = {
     ),
     "Invalid": Kind(
         422, "The request cannot be read", "请求无法读取", "Parameters or headers are wrong: see `errors`."
+    "TooManyRequests": Kind(
+        429, "Too many requests", "请求过于频繁", "Ask again after the seconds that Retry-After names.", RETRY
+    ),
     ),
     "TooManyRows": Kind(
         422,

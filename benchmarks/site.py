@@ -157,6 +157,7 @@ class Site:
             "TANDEM_INSTANCE": instance,
             "TANDEM_LOG_LEVEL": "WARNING",
             "TANDEM_VAULT_KEY": b64encode(bytes(32)).decode(),
+            "TANDEM_REQUESTS_PER_MINUTE": "0",
         }
 
     async def _start(self, name: str, program: list[str], settings: Mapping[str, str], ready: Ready) -> None:

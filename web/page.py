@@ -131,25 +131,37 @@ def answering(answers: Answers, site: Site, *, open_to_all: bool = False) -> Cal
     """The endpoint: knows the reader, refuses what other sites' pages send, answers troubles in words."""
 
     async def endpoint(request: Request) -> Response:
-        page = Page(request, site, None)
+        page, headers = Page(request, site, None), dict[str, str]()
         try:
             page.reader = await _reader(request)
             if from_elsewhere(request.method, request.headers):
                 raise Problem("ForeignPage")
+            _count(page)
             if page.reader is None and not open_to_all:
                 return _to_sign_in(page)
             if request.method == "POST":
                 page.fields = await _form(request)
             return await answers(page)
         except Problem as problem:
-            told = problem_fields(problem, page.language)
+            told, headers = problem_fields(problem, page.language), dict(problem.headers)
         except Refused as refusal:
             told = refusal_fields(refusal, page.language)
         except tuple(OUTAGES) as outage:
             told = problem_fields(Problem(OUTAGES[type(outage)]), page.language)
-        return page.trouble(told["status"], told)
+        answer = page.trouble(told["status"], told)
+        answer.headers.update(headers)
+        return answer
 
     return endpoint
+
+
+def _count(page: Page) -> None:
+    """Raises Problem where this person, or this address, has asked too often."""
+    limits = surroundings(page.request).limits
+    if page.reader is None:
+        limits.stranger(page.request.scope)
+    else:
+        limits.person(page.reader)
 
 
 def local(path: str) -> str:
@@ -163,7 +175,7 @@ async def _reader(request: Request) -> Identity | None:
     if COOKIE not in request.cookies:
         return None
     try:
-        known = await surroundings(request).authenticator.authenticate({"cookie": request.headers.get("cookie", "")})
+        known = await surroundings(request).known({"cookie": request.headers.get("cookie", "")})
     except Unauthenticated:
         return None
     return known if known.ambient else None

@@ -48,6 +48,7 @@ class System:
             **ENVELOPES,
             "TANDEM_SEAL_KEY_FILE": str(self.home.secret("seal")),
             "TANDEM_VAULT_KEY": MASTER_TEXT,
+            "TANDEM_REQUESTS_PER_MINUTE": "0",
             **self._extra,
         }
 
