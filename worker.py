@@ -15,31 +15,41 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.cloud import Cloud
 from activities.decide import Step
+from activities.digests import DigestSteps
 from activities.engine import Engine, register_search_attributes
 from activities.envelopes import EnvelopeCheck
 from activities.follow import ProjectSteps
 from activities.herald import Herald, WebhookEngine
 from activities.indexing import Indexer
+from activities.leaving import Leaving
 from activities.notify import Channel, NotifySteps
 from activities.ports import StoreUnavailable
+from activities.roster import StoredRoster
 from activities.seal import Anchor, SealSteps
 from activities.seal_wake import SealWake
 from activities.sweep import Sweep
 from activities.vault import Vault
 from activities.webhooks import WebhookSteps
 from config import Settings, configure_logging, load_templates
+from domain.calendar import calendar
 from domain.checkpoint import BadNote, seed_of
+from notifications.chat import CHANNEL as CHAT
+from notifications.chat import ROOM, Chat, Poster, Room
 from notifications.inbox import Inbox
 from notifications.letters import Writer
 from notifications.mail import CHANNEL as MAIL
 from notifications.mail import Mail, MailServer
+from notifications.rooms import ChatRooms, read_rooms
 from notifications.webhook import WebhookSender
 from projections.deliveries import Deliveries
+from projections.digests import Digests
+from projections.leaving import KeptTraces
 from projections.messages import Messages
 from projections.outbox import Outbox
 from projections.people import keep_erased
 from projections.preferences import Preferences
 from projections.profiles import Profiles
+from projections.rooms import OpenProjects
 from store.anchors import FileAnchor, MailAnchor, WebAnchor
 from store.feeds import log_id
 from store.lockbox import Lockbox
@@ -48,6 +58,7 @@ from store.postgres import PostgresStore
 from store.searching import Indexes
 from store.tree import Tree
 from store.vault import PostgresVault, load_master
+from workflows.digest import DigestWorkflow
 from workflows.notification import NotificationWorkflow
 from workflows.project import ProjectWorkflow
 from workflows.sealing import SealingWorkflow
@@ -131,13 +142,14 @@ def build(
     """The worker with everything joined; without `keys` nobody's address can be read."""
     engine = Engine(client, settings.task_queue)
     projects = ProjectSteps(store, step, EnvelopeCheck(settings.envelope_public_keys.split()))
-    notices = _notices(settings, store, engine, keys or PostgresVault("", store.pool, None))
+    digests = _digests(settings, store, engine)
+    notices = _notices(settings, store, engine, keys or PostgresVault("", store.pool, None), digests)
     webhooks = _webhooks(settings, store, step)
     seals = SealSteps(Tree(store.pool), seal_seed(settings), _anchors(settings))
     return Worker(
         client,
         task_queue=settings.task_queue,
-        workflows=[ProjectWorkflow, NotificationWorkflow, WebhookWorkflow, SealingWorkflow],
+        workflows=[ProjectWorkflow, NotificationWorkflow, DigestWorkflow, WebhookWorkflow, SealingWorkflow],
         activities=[
             projects.follow,
             projects.act,
@@ -147,6 +159,8 @@ def build(
             notices.when_to_tell,
             notices.deliver,
             notices.give_up,
+            digests.digest_due,
+            digests.send_digest,
             webhooks.deliver_events,
             seals.seal,
             seals.anchor,
@@ -163,13 +177,26 @@ def build(
     )
 
 
-def _notices(settings: Settings, store: PostgresStore, engine: Engine, keys: PostgresVault) -> NotifySteps:
+def _digests(settings: Settings, store: PostgresStore, engine: Engine) -> DigestSteps:
+    """Working days are those of the standard template."""
+    days = calendar(load_templates(settings.templates)["standard"].calendar)
+    return DigestSteps(Digests(store.pool), Preferences(store.pool), engine, days.is_working_day)
+
+
+def _notices(
+    settings: Settings, store: PostgresStore, engine: Engine, keys: PostgresVault, digests: DigestSteps
+) -> NotifySteps:
     readers, writer = Preferences(store.pool), Writer(settings.public_url, settings.mail_from)
     url = settings.smtp_url
     server = MailServer.read(url.get_secret_value(), settings.mail_from) if url else None
-    mail = Mail(writer, readers, Profiles(keys), Outbox(store.pool), server)
-    channels: dict[str, Channel] = {"inbox": Inbox(Messages(store.pool)), MAIL: mail}
-    return NotifySteps(channels, Deliveries(store.pool), engine, readers, {MAIL: mail})
+    profiles, outbox, poster = Profiles(keys), Outbox(store.pool), Poster(private=settings.chat_private_addresses)
+    mail = Mail(writer, readers, profiles, outbox, server)
+    chat = Chat(writer, readers, profiles, outbox, poster)
+    addresses = read_rooms(settings.chat_rooms.get_secret_value(), private=settings.chat_private_addresses)
+    rooms = ChatRooms(addresses, OpenProjects(store.pool), settings.chat_room_language)
+    room = Room(writer, rooms, poster)
+    channels: dict[str, Channel] = {"inbox": Inbox(Messages(store.pool)), MAIL: mail, CHAT: chat, ROOM: room}
+    return NotifySteps(channels, Deliveries(store.pool), engine, readers, {MAIL: mail, CHAT: chat}, digests, rooms)
 
 
 def _webhooks(settings: Settings, store: PostgresStore, step: Step) -> WebhookSteps:
@@ -227,7 +254,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             jobs = (sweep.run(), herald.run(), keep_registered(client), keep_sealed(settings, client, store))
             minding = (keys.listen(vault.forget), keep_erased(store.pool, keys))
             indexer = Indexer(Indexes(store.pool), store)
-            beside = [asyncio.create_task(job) for job in (*jobs, *minding, indexer.run())]
+            leaving = Leaving(KeptTraces(store.pool), StoredRoster(store), step, Engine(client, settings.task_queue))
+            beside = [asyncio.create_task(job) for job in (*jobs, *minding, indexer.run(), leaving.run(store))]
             await stop.wait()
             for task in beside:
                 task.cancel()
