@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 HOME_FOLDER = $(or $(TANDEM_HOME),.tandem)
 
-.PHONY: up demo test check replay bench lock setup clean-home
+.PHONY: up demo test check replay load bench lock setup clean-home
 
 up: .venv/.ready  ## everything on this machine
 	$(BIN)/tandem up
@@ -22,6 +22,9 @@ check: .venv/.ready  ## style, types, layers, and whether the reference pages ar
 
 replay: .venv/.ready  ## recorded histories against today's workflows
 	$(BIN)/python -m pytest -q tests/replay
+
+load: .venv/.ready  ## two hundred people for two minutes, with real receivers, and workers that are killed
+	$(BIN)/python -m tests.load
 
 bench: .venv/.ready
 	$(BIN)/python -m benchmarks

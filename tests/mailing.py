@@ -48,9 +48,9 @@ class Postman:
 
 
 @asynccontextmanager
-async def mailing() -> AsyncIterator[Postman]:
+async def mailing(postman: Postman | None = None) -> AsyncIterator[Postman]:
     """A mail server on a free port."""
-    postman = Postman()
+    postman = postman or Postman()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: SMTP(postman, enable_SMTPUTF8=False), "127.0.0.1", 0)
     postman.url = f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}"

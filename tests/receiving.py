@@ -80,6 +80,9 @@ class Receiver:
         async with self._arrived:
             self.got.append(got)
             self._arrived.notify_all()
+        await self._say(reply, writer)
+
+    async def _say(self, reply: Reply, writer: asyncio.StreamWriter) -> None:
         if reply.status is None:
             await asyncio.sleep(60)
         await asyncio.sleep(reply.seconds)
@@ -97,9 +100,9 @@ async def _request(reader: asyncio.StreamReader) -> Got:
 
 
 @asynccontextmanager
-async def receiving(script: Script = WELL) -> AsyncIterator[Receiver]:
+async def receiving(script: Script = WELL, receiver: Receiver | None = None) -> AsyncIterator[Receiver]:
     """A receiver on a free port."""
-    receiver = Receiver(script)
+    receiver = receiver or Receiver(script)
     server = await asyncio.start_server(receiver.handle, "127.0.0.1", 0)
     receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
     try:
