@@ -50,6 +50,12 @@ class Traces(Protocol):
         ...
 
 
+class FreshRoster(Roster, Protocol):
+    """A roster that can be made to look again."""
+
+    def forget(self) -> None: ...
+
+
 class Deciding(Protocol):
     """The step."""
 
@@ -83,7 +89,7 @@ class Move:
 class Leaving:
     """One leader among all workers compares, every few seconds. Safe where two do: a command counts once."""
 
-    def __init__(self, traces: Traces, roster: Roster, step: Deciding, waker: Waker, every: float = SECONDS) -> None:
+    def __init__(self, traces: Traces, roster: FreshRoster, step: Deciding, waker: Waker, every: float = SECONDS) -> None:
         self._traces = traces
         self._roster = roster
         self._step = step
