@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     """Where people reach the pages: links in mails lead there. With https the session's cookie goes nowhere else."""
     requests_per_minute: int = Field(default=1200, ge=0)
     """What one person may ask for in a minute, by browser and by tokens each; strangers by address. 0: no end."""
-    sign_in_attempts_per_minute: int = Field(default=20, ge=0)
+    sign_in_attempts_per_minute: int = Field(default=60, ge=0)
     """Sign-in forms and worthless credentials that are taken from one address in a minute. 0: no end."""
     trusted_proxies: str = ""
     """Addresses and networks, with commas between them, whose X-Forwarded-For and X-Forwarded-Proto are believed."""
@@ -57,6 +57,12 @@ class Settings(BaseSettings):
     """The mail server: smtp://user:password@host:port, or smtps://. Without one mails are kept in the outbox."""
     mail_from: str = ""
     """Who mails are from, e.g. `Tandem <tandem@example.com>`; needed with `smtp_url`."""
+    chat_private_addresses: bool = False
+    """Whether chat addresses may lead to our own network, such as a Mattermost of one's own, and to plain http."""
+    chat_rooms: SecretStr = SecretStr("")
+    """Rooms that hear of projects, as JSON: a project's code, or `*`, and the room's chat address."""
+    chat_room_language: Literal["en", "zh"] = "en"
+    """In which language rooms are told."""
     vault_url: SecretStr | None = None
     """Where the keys of persons are; falls back to `database_url`. A database of its own has its own backups."""
     vault_key: SecretStr | None = None

@@ -11,11 +11,12 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.folding import PREFIX, stream_of
-from activities.messages import NoticeMessage, Opening
+from activities.messages import DigestOrder, NoticeMessage, Opening
 from activities.seal import SealOrder
 
 PROJECT_WORKFLOW = "ProjectWorkflow"
 NOTIFICATION_WORKFLOW = "NotificationWorkflow"
+DIGEST_WORKFLOW = "DigestWorkflow"
 SEALING_WORKFLOW = "SealingWorkflow"
 SEALING = "sealing"
 """The one sealing workflow's id."""
@@ -61,6 +62,22 @@ class Engine:
             )
         except WorkflowAlreadyStartedError:
             return
+        except RPCError as error:
+            raise OSError(f"the engine cannot be reached: {error.message}") from error
+
+    async def wake_digest(self, person: str) -> None:
+        """Tell the person's digest that something waits, starting it where it does not run."""
+        try:
+            await self._client.start_workflow(
+                DIGEST_WORKFLOW,
+                DigestOrder(person=person),
+                id=f"digest-{person}",
+                task_queue=self._queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+                start_signal="held",
+                rpc_timeout=SHORTLY,
+            )
         except RPCError as error:
             raise OSError(f"the engine cannot be reached: {error.message}") from error
 

@@ -1,6 +1,6 @@
 """What travels between workflows and steps. Fields are only ever added, with defaults."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -20,6 +20,15 @@ class Opening(Message):
     """Up to which version its facts were acted on before; None: the store knows."""
 
 
+class NoticeItem(Message):
+    """One of the notices that a digest tells of."""
+
+    code: str
+    en: str
+    zh: str
+    due_at: datetime | None = None
+
+
 class NoticeMessage(Message):
     """One notice to one person; event and recipient are its identity."""
 
@@ -33,6 +42,8 @@ class NoticeMessage(Message):
     ref: str = ""
     due_at: datetime | None = None
     channels: tuple[str, ...] = ("inbox",)
+    """Beyond the inbox in the order in which the reader wants them tried."""
+    items: tuple[NoticeItem, ...] = ()
 
     @property
     def id(self) -> str:
@@ -129,6 +140,35 @@ class Delivery(Message):
     channel: str
     reason: str = ""
     """Why it is given up."""
+    following: str = ""
+    """The channel that is tried next; without one the notice is kept."""
+
+
+class DigestOrder(Message):
+    """Whose digests a workflow sends."""
+
+    person: str
+
+
+class DigestAsked(Message):
+    """What is to be known of a person's digest, by the workflow's clock."""
+
+    person: str
+    now: datetime
+
+
+class DigestPlan(Message):
+    """When the next digest goes; without `at` nothing waits for one."""
+
+    at: datetime | None = None
+    day: date | None = None
+
+
+class DigestDay(Message):
+    """One person's digest of one day."""
+
+    person: str
+    day: date
 
 
 class Planned(Message):

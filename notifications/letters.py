@@ -1,6 +1,7 @@
 """Notices written out for people: plain text and HTML in the reader's language, with ids that a repeat has too."""
 
 import re
+from datetime import datetime
 from email.utils import parseaddr
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +18,10 @@ DECISION = re.compile(r"D-[0-9]{1,9}")
 """What a notice about a decision refers to."""
 OTHERWISE = "tandem@localhost"
 """Who letters are from where nobody is named: they are not sent then, only kept."""
+WEEKDAYS = {
+    "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+    "zh": ("周一", "周二", "周三", "周四", "周五", "周六", "周日"),
+}
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=select_autoescape(("html",)),
@@ -34,9 +39,17 @@ class Writer:
 
     def write(self, notice: NoticeMessage, channel: str, language: str, time_zone: str) -> Letter:
         """The letter that tells of the notice."""
-        due = notice.due_at and f"{notice.due_at.astimezone(ZoneInfo(time_zone)):%Y-%m-%d %H:%M}"
-        shown = {"notice": notice, "due": due, "zone": time_zone, "link": self._link(notice)}
-        text, html = (_TEMPLATES.get_template(f"notice.{language}.{form}").render(shown) for form in ("txt", "html"))
+        shown = {
+            "notice": notice,
+            "items": [{**dict(item), "due": _due(item.due_at, language, time_zone)} for item in notice.items],
+            "due": _due(notice.due_at, language, time_zone),
+            "zone": time_zone,
+            "link": self.link(notice),
+            "mark": notice.event_id.replace("-", "")[-12:],
+        }
+        chat = channel == "chat"
+        text = _TEMPLATES.get_template(f"{'chat' if chat else 'notice'}.{language}.txt").render(shown)
+        html = "" if chat else _TEMPLATES.get_template(f"notice.{language}.html").render(shown)
         said = notice.zh if language == "zh" else notice.en
         reader = sha256(notice.recipient.encode()).hexdigest()[:16]
         return Letter(
@@ -44,20 +57,29 @@ class Writer:
             recipient=notice.recipient,
             channel=channel,
             message_id=f"<{notice.event_id}.{reader}@{self._domain}>",
-            thread_id=f"<project-{notice.project_id}@{self._domain}>",
+            thread_id=f"<{'project-' + notice.project_id if notice.project_id else 'digest-' + reader}@{self._domain}>",
             language=language,
-            subject=_line(f"[{notice.code}] {said}"),
-            text=text,
+            subject=_line(f"[{notice.code}] {said}" if notice.code else said),
+            text=text.rstrip() if chat else text,
             html=html,
         )
 
-    def _link(self, notice: NoticeMessage) -> str:
+    def link(self, notice: NoticeMessage) -> str:
         """The decision's page, or what waits for the reader: whoever opens either has decided nothing."""
         if not self._url:
             return ""
         if not DECISION.fullmatch(notice.ref):
             return f"{self._url}/"
         return f"{self._url}/projects/{quote(notice.project_id, safe='')}/decisions/{notice.ref}"
+
+
+def _due(at: datetime | None, language: str, time_zone: str) -> str:
+    """The instant on the reader's clock, with the day of the week; empty where there is none."""
+    if at is None:
+        return ""
+    local = at.astimezone(ZoneInfo(time_zone))
+    day = WEEKDAYS[language][local.weekday()]
+    return f"{local:%Y-%m-%d %H:%M}({day})" if language == "zh" else f"{local:%Y-%m-%d %H:%M} ({day})"
 
 
 def _line(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-MAILBOX = "mail"
+MAILBOX, CHAT = "mail", "chat"
 
 
 class Vault(Protocol):
@@ -25,11 +25,17 @@ class Profiles:
 
     async def set_mailbox(self, person: str, address: str | None) -> bool:
         """Keep or take away the address; whatever else the profile has stays. False where they were erased."""
+        return await self.change(person, {MAILBOX: address})
+
+    async def chat(self, person: str) -> str | None:
+        """The person's chat address, a secret; None where there is none, or where the person was erased."""
+        return (await self._of(person)).get(CHAT)
+
+    async def change(self, person: str, changes: Mapping[str, str | None]) -> bool:
+        """Keep or take away what is named; whatever else the profile has stays. False where they were erased."""
         profile = await self._of(person)
-        if profile.get(MAILBOX) == address:
-            return True
-        rest = {name: value for name, value in profile.items() if name != MAILBOX}
-        return await self._vault.put_profile(person, rest if address is None else {**rest, MAILBOX: address})
+        after = {name: value for name, value in (profile | dict(changes)).items() if value is not None}
+        return after == profile or await self._vault.put_profile(person, after)
 
     async def _of(self, person: str) -> dict[str, str]:
         return (await self._vault.profiles([person])).get(person, {})
