@@ -27,6 +27,7 @@ from activities.ports import StoreUnavailable
 from activities.roster import StoredRoster
 from activities.seal import Anchor, SealSteps
 from activities.seal_wake import SealWake
+from activities.sight import Sight
 from activities.sweep import Sweep
 from activities.vault import Vault
 from activities.webhooks import WebhookSteps
@@ -56,6 +57,7 @@ from store.lockbox import Lockbox
 from store.owed import Owed
 from store.postgres import PostgresStore
 from store.searching import Indexes
+from store.sight import Unseen
 from store.tree import Tree
 from store.vault import PostgresVault, load_master
 from workflows.digest import DigestWorkflow
@@ -202,7 +204,8 @@ def _notices(
 def _webhooks(settings: Settings, store: PostgresStore, step: Step) -> WebhookSteps:
     sender = WebhookSender(seconds=settings.webhook_seconds, private=settings.webhook_private_addresses)
     owed = Owed(store.pool, Lockbox(settings.webhook_secret_key))
-    return WebhookSteps(owed, sender, Cloud(step.states, lambda: log_id(store.pool)))
+    sight = Sight(step.states, StoredRoster(store), Unseen(store.pool))
+    return WebhookSteps(owed, sender, Cloud(step.states, lambda: log_id(store.pool)), sight.sees_stream)
 
 
 def seal_seed(settings: Settings) -> bytes | None:

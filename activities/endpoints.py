@@ -24,6 +24,7 @@ class Endpoint:
     id: UUID
     epoch: int
     """The round's number: what a round writes after another has begun is refused."""
+    owner: str
     url: str
     checkpoint: int
     wanted: Filter

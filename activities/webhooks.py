@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -27,6 +27,8 @@ HEARTBEAT_SECONDS = 2.0
 GAVE_UP = "nothing got through for days"
 GONE = "the endpoint answered 410 Gone"
 Job = Coroutine[Any, Any, None]
+Sees = Callable[[str, str], Awaitable[bool]]
+"""Whether events of a stream exist for a person."""
 
 
 class Round(Message):
@@ -40,10 +42,11 @@ class Round(Message):
 class WebhookSteps:
     """What a webhook's workflow asks of the world. Secrets and contents never leave the step."""
 
-    def __init__(self, ledger: Ledger, sender: Sender, cloud: Cloud) -> None:
+    def __init__(self, ledger: Ledger, sender: Sender, cloud: Cloud, sees: Sees) -> None:
         self._ledger = ledger
         self._sender = sender
         self._cloud = cloud
+        self._sees = sees
 
     @activity.defn(name="deliver_events")
     @patient
@@ -58,7 +61,8 @@ class WebhookSteps:
         if not endpoint.enabled:
             return Round(state="disabled")
         async with _beating():
-            return await _Sending(endpoint, self._ledger, self._sender, self._cloud, _clock()).round()
+            sending = _Sending(endpoint, self._ledger, self._sender, self._cloud, self._sees, _clock())
+            return await sending.round()
 
 
 def _clock() -> Callable[[], datetime]:
@@ -87,12 +91,19 @@ class _Sending:
     """One round for one endpoint: what was asked for, what is behind, then what is new."""
 
     def __init__(
-        self, endpoint: Endpoint, ledger: Ledger, sender: Sender, cloud: Cloud, now: Callable[[], datetime]
+        self,
+        endpoint: Endpoint,
+        ledger: Ledger,
+        sender: Sender,
+        cloud: Cloud,
+        sees: Sees,
+        now: Callable[[], datetime],
     ) -> None:
         self._endpoint = endpoint
         self._ledger = ledger
         self._sender = sender
         self._cloud = cloud
+        self._sees = sees
         self._now = now
         self._ends = time.monotonic() + ROUND_SECONDS
         self._room = asyncio.Semaphore(AT_ONCE)
@@ -155,7 +166,9 @@ class _Sending:
             body = await self._cloud.test_body(str(extra.event_id), str(self._endpoint.id), at)
             return Parcel(extra.event_id, TEST_TYPE, None, body, "test")
         fact = await self._ledger.event(extra.event_id)
-        return None if fact is None else await self._parcel(fact, "resend")
+        if fact is None or not await self._sees(self._endpoint.owner, fact.stream):
+            return None
+        return await self._parcel(fact, "resend")
 
     async def _parcel(self, fact: Recorded, kind: str = "event") -> Parcel:
         kind_of_event = type_of(fact.type, fact.schema_version, fact.stream)
@@ -188,6 +201,9 @@ class _Sending:
         """The lane after this try: behind the event where it is done with, at it where it has to wait."""
         fresh = lane.attempt == 0 or lane.position != fact.position
         began = self._now()
+        if not await self._sees(self._endpoint.owner, fact.stream):
+            # What does not exist for the owner by now is passed over, whenever it was meant to be sent.
+            return Lane(fact.stream, fact.position + 1, 0, began, began)
         since, attempt = (began, 1) if fresh else (lane.since, lane.attempt + 1)
         verdict = await self._deliver(await self._parcel(fact), attempt, since)
         if verdict.next_at is not None:

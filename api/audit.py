@@ -21,6 +21,7 @@ from api.plain import moment
 from api.problems import Problem, invalid
 from api.projects import PRIVATE, Parameters
 from api.shapes import Shape
+from api.sight import seen_event
 from domain.checkpoint import COSIGNATURE, BadNote, Forged, Key, Line, Note, Proof, origin_of, verify
 from domain.merkle import BadTree, consistent, includes
 from domain.messages import wrong_fields
@@ -155,9 +156,7 @@ async def list_keys(request: Request) -> Response:
 async def prove_inclusion(request: Request, event_id: UUID, asked: Annotated[OneParameters, Query()]) -> Response:
     """That the event is under a checkpoint, by default the last one; as a C2SP tlog-proof with `Accept: text/plain`."""
     behind = parts(request)
-    fact = await behind.store.event_by_id(event_id)
-    if fact is None:
-        raise Problem("NoEvent")
+    fact = await seen_event(request, event_id)
     sealed = await _checkpoint_over(behind.tree, fact.position, asked.size)
     path = await _inclusion(behind.tree, fact.position, sealed, fact.leaf_hash)
     note = await _whole_note(behind.tree, sealed)

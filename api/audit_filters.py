@@ -1,6 +1,7 @@
 """What may be asked of the audit view: filters, pages, formats; and how that becomes a search."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Literal
 
@@ -104,14 +105,14 @@ class EventParameters(SearchParameters):
         Field(description="With the fields of the project that each event changed, before and after (JSON, NDJSON)."),
     ] = None
 
-    async def wanted(self, behind: Parts) -> Wanted:
+    async def wanted(self, behind: Parts, keys: Sequence[str]) -> Wanted:
         """The search. Raises Problem."""
         by_concept = concepts()
         types = [*self.type, *(name for concept in self.concept for name in by_concept[concept])]
         if self.type and self.concept:
             types = [name for name in self.type if any(name in by_concept[concept] for concept in self.concept)]
         return Wanted(
-            **await searched(behind, self),
+            **await searched(behind, self, keys),
             types=types if self.type or self.concept else None,
             stage=self.stage,
             correlation=self.correlation,
@@ -129,9 +130,9 @@ class RefusalParameters(SearchParameters):
     code: Annotated[Code, Field(description="Only refusals with this code.")] = None
     rule: Annotated[Code, Field(description="Only refusals by this rule.")] = None
 
-    async def wanted(self, behind: Parts) -> Wanted:
+    async def wanted(self, behind: Parts, keys: Sequence[str]) -> Wanted:
         """The search. Raises Problem."""
-        return Wanted(**await searched(behind, self), types=self.type or None, code=self.code, rule=self.rule)
+        return Wanted(**await searched(behind, self, keys), types=self.type or None, code=self.code, rule=self.rule)
 
 
 class ReadingParameters(PageParameters):
@@ -145,11 +146,11 @@ class ReadingParameters(PageParameters):
         return WantedReadings(self.reader, self.what, *times(self))
 
 
-async def searched(behind: Parts, asked: SearchParameters) -> dict[str, Any]:
-    """The conditions that every search has. Raises Problem."""
+async def searched(behind: Parts, asked: SearchParameters, keys: Sequence[str]) -> dict[str, Any]:
+    """The conditions that every search has. `keys` are of whoever asks. Raises Problem."""
     since, until = times(asked)
     return {
-        "stream": None if asked.project is None else await _stream(behind, asked.project),
+        "stream": None if asked.project is None else await _stream(behind, asked.project, keys),
         "actor": asked.actor,
         "on_behalf_of": asked.on_behalf_of,
         "since": since,
@@ -159,11 +160,11 @@ async def searched(behind: Parts, asked: SearchParameters) -> dict[str, Any]:
     }
 
 
-async def _stream(behind: Parts, project: str) -> str:
+async def _stream(behind: Parts, project: str, keys: Sequence[str]) -> str:
     """Of an id without looking whether it exists: refusals may name one that never did."""
     if _ID.fullmatch(project):
         return stream_of(project.lower())
-    row = await one(behind.store.pool, project)
+    row = await one(behind.store.pool, keys, project)
     if row is None:
         raise Problem("NoProject", "There is no project with this id or code.")
     return row.stream

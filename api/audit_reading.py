@@ -34,6 +34,7 @@ from api.pack import Cover, press
 from api.parts import Parts, asker, parts
 from api.problems import invalid
 from api.projects import PRIVATE
+from api.sight import scope_of
 from store.auditing import Readings
 from store.searching import Window
 from store.tree import Tree
@@ -54,25 +55,30 @@ async def read_audit_events(request: Request, asked: Annotated[EventParameters, 
     behind, form = parts(request), form_of(request, asked)
     if asked.expand and form not in {"json", "ndjson"}:
         raise invalid("/query/expand", "The difference is shown in JSON and NDJSON alone.")
-    wanted = await asked.wanted(behind)
     reader, language = asker(request).principal, language_of(request)
-    view = EventView(behind, reader, language, wanted, difference=asked.expand is not None)
+    scope = await scope_of(behind, reader)
+    wanted = await asked.wanted(behind, scope.keys)
+    view = EventView(behind, reader, language, wanted, scope, difference=asked.expand is not None)
     return await _answer(request, view, asked, form)
 
 
 async def read_refusals(request: Request, asked: Annotated[RefusalParameters, Query()]) -> Response:
     """Refused commands, the newest first: who tried what, when, and which rule said no. The look itself is noted."""
-    behind = parts(request)
-    view = RefusalView(behind, asker(request).principal, await asked.wanted(behind))
+    behind, reader = parts(request), asker(request).principal
+    scope = await scope_of(behind, reader)
+    view = RefusalView(behind, reader, await asked.wanted(behind, scope.keys), scope)
     return await _answer(request, view, asked, form_of(request, asked))
 
 
 async def read_reads(request: Request, asked: Annotated[ReadingParameters, Query()]) -> Response:
     """Who looked into the audit view, at what, in which form, and how many rows went out; this look included later.
 
-    Without `ended_at` a look broke off before everything had gone out.
+    Without `ended_at` a look broke off before everything had gone out. Of others' looks it is told by what kind of
+    filter they were narrowed, and not by which words or ids, unless within a project that the caller sees.
     """
-    return await _answer(request, ReadingView(parts(request), asked.wanted()), asked, form_of(request, asked))
+    behind, reader = parts(request), asker(request).principal
+    view = ReadingView(behind, reader, asked.wanted(), await scope_of(behind, reader))
+    return await _answer(request, view, asked, form_of(request, asked))
 
 
 async def _answer(request: Request, view: View, asked: PageParameters, form: Form) -> Response:

@@ -9,6 +9,7 @@ from activities.folding import PREFIX
 from activities.indexing import acting, outside
 from activities.ports import Recorded
 from activities.searchwords import words_of
+from api.dispatch import START
 from api.happenings import Eyes
 from api.opening import opened
 from api.parts import Parts
@@ -16,13 +17,18 @@ from api.plain import moment, plain
 from api.showing import state
 from domain.decider import COMMANDS
 from domain.project.aggregate import Project
-from store.auditing import Readings, WantedReadings
+from domain.sight import Visibility
+from projections.project import one
+from store.auditing import Reading, Readings, WantedReadings
 from store.searching import Events, Found, Refusal, Refusals, Wanted, Window, search
+from store.sight import Scope
 
 Item = dict[str, Any]
 LEFT_OUT = {"_actions", "version", "changed_at"}
 """What every event changes, or what depends on who looks."""
 MOST_FIELDS = 200
+NAMING = {"project", "text", "correlation", "command_id", "request", "actor", "on_behalf_of"}
+"""Filters that can name something of one project."""
 
 
 class View(Protocol):
@@ -51,14 +57,16 @@ class EventView:
     what = "events"
     number = "position"
 
-    def __init__(self, behind: Parts, reader: str, language: str, wanted: Wanted, *, difference: bool) -> None:
+    def __init__(
+        self, behind: Parts, reader: str, language: str, wanted: Wanted, scope: Scope, *, difference: bool
+    ) -> None:
         self._behind = behind
         self._reader = reader
         self._wanted = wanted
         self._difference = difference
         self._eyes = Eyes(behind, reader, language)
         self._both = {name: Eyes(behind, reader, name) for name in ("en", "zh")}
-        self._shelf = Events(behind.store.pool)
+        self._shelf = Events(behind.store.pool, scope)
 
     async def head(self) -> int:
         """The first position without an event."""
@@ -146,11 +154,11 @@ class RefusalView:
     what = "refusals"
     number = "id"
 
-    def __init__(self, behind: Parts, reader: str, wanted: Wanted) -> None:
+    def __init__(self, behind: Parts, reader: str, wanted: Wanted, scope: Scope) -> None:
         self._behind = behind
         self._reader = reader
         self._wanted = wanted
-        self._shelf = Refusals(behind.store.pool)
+        self._shelf = Refusals(behind.store.pool, scope)
 
     async def head(self) -> int:
         """The first id without a refusal."""
@@ -173,8 +181,13 @@ class RefusalView:
     async def _sealed(self, refusal: Refusal) -> bool:
         """Whether it is as closed as if it had succeeded (Z1): to all but whoever tried, until both are in."""
         _, line = refusal
+        if self._reader == line.actor.get("principal"):
+            return False
+        if line.type == START and line.data.get("visibility", Visibility.OPEN) != Visibility.OPEN:
+            # What was to be a project for few eyes was none yet.
+            return True
         kind = COMMANDS.get(line.type)
-        if kind is None or not kind.blind or self._reader == line.actor.get("principal"):
+        if kind is None or not kind.blind:
             return False
         try:
             folded = await self._behind.step.states.current(line.stream.removeprefix(PREFIX))
@@ -212,9 +225,12 @@ class ReadingView:
     what = "reads"
     number = "id"
 
-    def __init__(self, behind: Parts, wanted: WantedReadings) -> None:
+    def __init__(self, behind: Parts, reader: str, wanted: WantedReadings, scope: Scope) -> None:
         self._readings = Readings(behind.store.pool)
-        self._wanted = wanted
+        self._database = behind.store.pool
+        self._reader = reader
+        self._scope = scope
+        self._wanted = wanted if scope.person is None else replace(wanted, own=reader)
 
     async def head(self) -> int:
         """The first id that no look has yet."""
@@ -227,8 +243,18 @@ class ReadingView:
     async def page(self, window: Window) -> Found[Item]:
         """Looks of the window."""
         looks: Sequence[Any] = await self._readings.of(self._wanted, replace(window, limit=window.limit + 1))
-        items = [plain(look) for look in looks[: window.limit]]
+        items = [await self._shown(look) for look in looks[: window.limit]]
         if len(looks) <= window.limit:
             return Found(items, None)
         number = looks[window.limit].id
         return Found(items, replace(window, high=number + 1) if window.newest else replace(window, low=number))
+
+    async def _shown(self, look: Reading) -> Item:
+        """A look of somebody else without what its filter names: that may be of a project which the reader has not."""
+        shown: Item = plain(look)
+        asked = look.filter
+        if look.reader == self._reader or not NAMING & asked.keys():
+            return shown
+        if await one(self._database, self._scope.keys, asked.get("project", "")) is not None:
+            return shown
+        return {**shown, "filter": {name: "…" if name in NAMING else value for name, value in asked.items()}}

@@ -11,14 +11,13 @@ from starlette.responses import Response
 from activities.decide import Outcome
 from activities.folding import stream_of
 from api import asking
-from api.dispatch import Asked, Carried
+from api.dispatch import START, Asked, Carried
 from api.parts import Parts, asker, parts, surroundings
 from domain.decider import COMMANDS
 from domain.messages import Command
 from domain.refusals import Refused
 from domain.values import Role
 
-START = "StartProject"
 Endpoint = Callable[[Request], Awaitable[Response]]
 FIRST_LOOK, LAST_LOOK = 0.02, 0.5
 """Seconds between two looks at whether the workflow has followed: the first pause, and the longest."""

@@ -180,14 +180,16 @@ async def _next(request: Request, taken: Consumer, asked: BatchParameters) -> tu
     """What is wanted after the checkpoint; waits for it as long as the caller does."""
     behind, closing = parts(request), surroundings(request).closing
     ends = asyncio.get_running_loop().time() + min(asked.wait, asked.lease)
-    facts, upto = await wanted_facts(behind.store.pool, taken.wanted, taken.checkpoint, asked.limit)
+    pool, keys = behind.store.pool, await behind.sight.keys(taken.owner)
+    facts, upto = await wanted_facts(pool, keys, taken.wanted, taken.checkpoint, asked.limit)
     if facts or not asked.wait:
         return facts, upto
     async with behind.newest.place():
         while not facts and not closing.is_set() and (left := ends - asyncio.get_running_loop().time()) > 0:
             # In short spells, since a server that stops does not wait for its callers.
             if await behind.newest.beyond(upto, min(left, 1.0)):
-                facts, upto = await wanted_facts(behind.store.pool, taken.wanted, upto, asked.limit)
+                keys = await behind.sight.keys(taken.owner)
+                facts, upto = await wanted_facts(pool, keys, taken.wanted, upto, asked.limit)
     return facts, upto
 
 

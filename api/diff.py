@@ -19,11 +19,12 @@ from api.language import language_of
 from api.opening import opened_state
 from api.operation import Operation
 from api.parts import Parts, asker, parts
-from api.past import HOW, Parameters, existing, version_of
+from api.past import HOW, Parameters, version_of
 from api.plain import moment
 from api.problems import invalid
 from api.projects import PRIVATE
 from api.showing import state
+from api.sight import seen_project
 from domain.project.aggregate import Project
 
 MOST_EVENTS = 200
@@ -44,7 +45,7 @@ async def read_diff(request: Request, id: str, asked: Annotated[DiffParameters, 
     without `_actions`. What is still sealed for the caller stays sealed here.
     """
     behind, reader = parts(request), asker(request).principal
-    current = await existing(behind, id)
+    current = await seen_project(request, id)
     first, _ = await version_of(behind, current, asked.since, "from")
     last = current.version if asked.to is None else (await version_of(behind, current, asked.to, "to"))[0]
     if first > last:

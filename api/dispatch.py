@@ -10,7 +10,8 @@ from activities.envelopes import EnvelopeSigner
 from activities.folding import stream_of
 from activities.keys import persons_key
 from activities.messages import Submission
-from activities.ports import Store
+from activities.roster import Roster, StoredRoster
+from activities.sight import Sight
 from api.ids import uuid7
 from api.problems import Problem
 from api.wakes import Waker, Wakes
@@ -18,10 +19,14 @@ from auth.identity import Identity
 from domain.canonical import NotCanonical
 from domain.decider import read_strictly
 from domain.messages import Actor, Envelope
-from domain.refusals import Refused, malformed
+from domain.refusals import Refused, malformed, no_project
 from store.batch import UnfitAppend
+from store.postgres import PostgresStore
+from store.sight import Unseen
 
-__all__ = ["Asked", "Door", "Waker"]
+__all__ = ["START", "Asked", "Door", "Waker"]
+START = "StartProject"
+"""The one command that finds no project."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +64,33 @@ class Door:
     def __init__(
         self,
         step: Step,
-        store: Store,
+        store: PostgresStore,
         wakes: Wakes,
         *,
         signer: EnvelopeSigner | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        roster: Roster | None = None,
     ) -> None:
         self.wakes = wakes
+        self.sight = Sight(step.states, roster or StoredRoster(store), Unseen(store.pool))
         self._step = step
         self._store = store
         self._signer = signer
         self._now = now
 
-    async def submit(self, who: Identity, project_id: str, asked: Asked, code: str = "") -> Outcome:
+    async def submit(self, who: Identity, project_id: str, asked: Asked) -> Outcome:
         """Raises Refused, Contended, StoreUnavailable, StreamRewound."""
+        if not await self.sight.may_ask(who.principal, project_id):
+            raise await self._step.refuse_unseen(self._envelope(who, project_id, asked))
+        try:
+            return await self._submit(who, project_id, asked)
+        except Refused:
+            # Whoever may ask by what was remembered may not see the project any more: then nothing more is told.
+            if not await self.sight.still_sees(who.principal, project_id):
+                raise no_project(project_id) from None
+            raise
+
+    async def _submit(self, who: Identity, project_id: str, asked: Asked, code: str = "") -> Outcome:
         envelope = self._envelope(who, project_id, asked)
         try:
             outcome = await self._step.submit(envelope, code)
@@ -106,17 +124,20 @@ class Door:
     async def start(self, who: Identity, asked: Asked) -> Outcome:
         """Start a project: the same principal with the same key gets the same project. Raises as `submit`."""
         if not _readable(asked):
-            return await self.submit(who, str(uuid7()), asked)
+            return await self._submit(who, str(uuid7()), asked)
         key = command_id(asked.key)
         reserved = await self._store.reserve(who.principal, key, str(uuid7()))
-        return await self.submit(who, reserved.project_id, asked, f"P-{reserved.number:05d}")
+        return await self._submit(who, reserved.project_id, asked, f"P-{reserved.number:05d}")
 
     async def refuse_unreadable(
         self, who: Identity, project_id: str, asked: Asked, wrong: Mapping[str, str]
     ) -> Refused:
         """The refusal of a body that is no JSON object, noted in the refusal log like every other."""
+        envelope = self._envelope(who, project_id, asked)
+        if asked.command != START and not await self.sight.may_ask(who.principal, project_id):
+            return await self._step.refuse_unseen(envelope)
         try:
-            await self._step.submit(self._envelope(who, project_id, asked))
+            await self._step.submit(envelope)
         except Refused as noted:
             return malformed(noted.detail, (dict(wrong),))
         raise AssertionError("no command has a field for what is unreadable")

@@ -19,7 +19,8 @@ from api.language import language_of
 from api.operation import Operation, header
 from api.parts import Parts, asker, parts, surroundings
 from api.problems import invalid
-from api.projects import PRIVATE, Parameters, existing
+from api.projects import PRIVATE, Parameters
+from api.sight import seen_project
 
 CHUNK = 200
 HEARTBEAT_SECONDS = 15.0
@@ -59,7 +60,7 @@ class FeedParameters(Parameters):
 async def read_history(request: Request, id: str, asked: Annotated[HistoryParameters, Query()]) -> Response:
     """What happened in one project, the oldest first; as NDJSON with `Accept: application/x-ndjson`."""
     behind = parts(request)
-    project = await existing(behind, id)
+    project = await seen_project(request, id)
     eyes = Eyes(behind, asker(request).principal, language_of(request))
     if accepts(request, LINES):
         return StreamingResponse(_lines(behind, project.id, asked, eyes), headers=PRIVATE, media_type=LINES)
@@ -84,7 +85,7 @@ async def read_feed(request: Request, asked: Annotated[FeedParameters, Query()])
         position = _resumed(request, asked.after)
         live = _Live(behind, eyes, asked, surroundings(request).closing)
         return live.response(position)
-    facts = await _feed(behind, asked, asked.after, asked.limit + 1)
+    facts = await _feed(behind, eyes.reader, asked, asked.after, asked.limit + 1)
     shown = await eyes.see(facts[: asked.limit])
     return _page(shown, facts[asked.limit - 1].position if len(facts) > asked.limit else None)
 
@@ -119,8 +120,10 @@ async def _lines(behind: Parts, project_id: str, asked: HistoryParameters, eyes:
                 return
 
 
-async def _feed(behind: Parts, asked: FeedParameters, after: int, limit: int) -> list[Recorded]:
-    return await behind.store.feed(after, limit, asked.type or None, asked.actor)
+async def _feed(behind: Parts, reader: str, asked: FeedParameters, after: int, limit: int) -> list[Recorded]:
+    """What exists for the reader as of now, however long ago the feed began."""
+    keys = await behind.sight.keys(reader)
+    return await behind.store.feed(after, limit, asked.type or None, asked.actor, keys=keys)
 
 
 def _resumed(request: Request, after: int) -> int:
@@ -153,7 +156,7 @@ class _Live:
             yield b"retry: 1000\n\n"
             while not self._closing.is_set():
                 head = await self._behind.store.head() - 1
-                while facts := await _feed(self._behind, self._asked, position, CHUNK):
+                while facts := await _feed(self._behind, self._eyes.reader, self._asked, position, CHUNK):
                     for seen in await self._eyes.see(facts):
                         yield _sent(seen)
                     position = facts[-1].position

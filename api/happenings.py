@@ -21,7 +21,7 @@ class Eyes:
 
     def __init__(self, behind: Parts, reader: str, language: str) -> None:
         self._behind = behind
-        self._reader = reader
+        self.reader = reader
         self._language = language
 
     async def see(self, facts: Sequence[Recorded]) -> list[dict[str, Any]]:
@@ -34,7 +34,7 @@ class Eyes:
         actor, content = fact.metadata["actor"], fact.data
         if event is not None and not sealed and personal_fields(type(event)):
             content = await opened(
-                self._behind, fact.stream, self._reader, fact.data, self._language, event_id=fact.event_id
+                self._behind, fact.stream, self.reader, fact.data, self._language, event_id=fact.event_id
             )
             event = event_of(replace(fact, data=content))
         return {
@@ -62,7 +62,7 @@ class Eyes:
         if type(event).seals is Event.seals:
             return False
         folded = await self._behind.step.states.current(fact.stream.removeprefix(PREFIX))
-        return event.seals(folded.project, self._reader)
+        return event.seals(folded.project, self.reader)
 
 
 def _event(fact: Recorded) -> Event | None:

@@ -13,7 +13,8 @@ from activities.folding import event_of, stream_of
 from api.operation import READING, Operation
 from api.parts import Parts, asker, parts
 from api.problems import Problem
-from api.projects import Parameters, existing
+from api.projects import Parameters
+from api.sight import check_auditor, keys_of, seen_project
 from domain.messages import Event
 from domain.project.aggregate import Project
 from store.packing import NotSealedYet, Packer
@@ -49,7 +50,7 @@ async def export_project(request: Request, id: str, asked: Annotated[PackParamet
     It ends before an evaluation that is closed to the caller still: nothing can be left out from the middle of it.
     """
     behind = parts(request)
-    project = await existing(behind, id)
+    project = await seen_project(request, id)
     packer, stream = Packer(behind.store.pool, behind.now), stream_of(project.id)
     below = await _first_closed(behind, project, asker(request).principal)
     await _sealed(packer, stream)
@@ -61,14 +62,17 @@ async def export_project(request: Request, id: str, asked: Annotated[PackParamet
 
 
 async def export_log(request: Request, asked: Annotated[NoParameters, Query()]) -> Response:
-    """The whole log up to the newest checkpoint, for `tandem verify` and `tandem import`, as a ZIP.
+    """The whole log up to the newest checkpoint, for `tandem verify`, as a ZIP. For auditors of the organisation.
 
-    Not for whoever still has to evaluate a project blind: it holds what the other side has said.
+    Of events of projects that do not exist for the caller it holds the hashes alone: every other event is proven all
+    the same. `tandem import` takes a pack that holds everything. Not for whoever still has to evaluate a project
+    blind: it holds what the other side has said.
     """
     behind = parts(request)
+    await check_auditor(request)
     await _check_nothing_closed(behind, asker(request).principal)
     try:
-        pack = await Packer(behind.store.pool, behind.now).log()
+        pack = await Packer(behind.store.pool, behind.now).log(await keys_of(request))
     except NotSealedYet:
         raise Problem("NotSealedYet") from None
     return _file(pack, "log.tandem.zip")
@@ -122,5 +126,14 @@ OPERATIONS = (
         problems=PROBLEMS,
         content=FILE,
     ),
-    Operation("GET", "/v1/audit/export", "exportLog", "audit", export_log, None, problems=PROBLEMS, content=FILE),
+    Operation(
+        "GET",
+        "/v1/audit/export",
+        "exportLog",
+        "audit",
+        export_log,
+        None,
+        problems=tuple(sorted({*PROBLEMS, 403})),
+        content=FILE,
+    ),
 )

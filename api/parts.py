@@ -1,7 +1,7 @@
 """What the routes stand on, joined by the entry point."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -13,15 +13,17 @@ from activities.cloud import Cloud
 from activities.decide import Step
 from activities.keeping import Erasing, Keeping
 from activities.past import Past
-from activities.roster import Roster, StoredRoster
+from activities.roster import Roster
+from activities.sight import Sight
 from activities.vault import NoKeys, Vault
 from activities.watch import Watch
 from api.dispatch import Door
-from api.metrics import Metrics
 from api.limits import Limits
+from api.metrics import Metrics
 from api.newest import Newest
 from api.problems import Problem
-from auth.identity import Authenticator, Identity
+from auth.administration import Administration
+from auth.identity import Authenticator, Identity, Unauthenticated
 from domain.checkpoint import Key
 from projections.past import Archive
 from projections.people import is_officer
@@ -68,10 +70,15 @@ class Parts:
     witnesses: tuple[Key, ...] = ()
     """Whose cosignatures under checkpoints are kept."""
 
-    @cached_property
+    @property
+    def sight(self) -> Sight:
+        """Which projects exist for whom."""
+        return self.door.sight
+
+    @property
     def roster(self) -> Roster:
         """Who belongs to the organisation."""
-        return StoredRoster(self.store)
+        return self.door.sight.roster
 
     @cached_property
     def cloud(self) -> Cloud:
@@ -109,10 +116,20 @@ class Parts:
         return Past(self.archive, self.past_cache)
 
     @cached_property
+    def keeping(self) -> Keeping:
+        """The step for what is beside the projects."""
+        return Keeping(self.store, now=self.now)
+
+    @cached_property
+    def administration(self) -> Administration:
+        """Changing the directory, with the accounts that follow it."""
+        return Administration(self.keeping, self.roster, self.store.pool)
+
+    @cached_property
     def people(self) -> Erasing:
         """What is kept of people, and erasing it."""
         keys = self.keys or PostgresVault("", self.store.pool, None)
-        return Erasing(Keeping(self.store, now=self.now), keys, self.vault, partial(is_officer, self.store.pool))
+        return Erasing(self.keeping, keys, self.vault, partial(is_officer, self.store.pool))
 
 
 @dataclass
@@ -123,8 +140,17 @@ class Surroundings:
     installation: Installation
     parts: Parts | None = None
     metrics: Metrics = field(default_factory=Metrics)
+    limits: Limits = field(default_factory=Limits)
+    """How much one person may ask for; as much as they like where nothing is said."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the server is about to stop: live feeds end."""
+
+    async def known(self, headers: Mapping[str, str]) -> Identity:
+        """Who asks, where they have not left. Raises Unauthenticated, and StoreUnavailable where it cannot be told."""
+        identity = await self.authenticator.authenticate(headers)
+        if self.parts is not None and (await self.parts.roster.directory()).left(identity.principal):
+            raise Unauthenticated("This person was deactivated: ask an administrator.")
+        return identity
 
 
 def surroundings(request: HTTPConnection) -> Surroundings:
@@ -140,7 +166,5 @@ def parts(request: HTTPConnection) -> Parts:
 
 
 def asker(request: HTTPConnection) -> Identity:
-    limits: Limits = field(default_factory=Limits)
-    """How much one person may ask for; as much as they like where nothing is said."""
     """Who asks; the edge has made sure that somebody does."""
     return cast(Identity, request.scope["state"]["identity"])

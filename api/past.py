@@ -69,17 +69,17 @@ class View:
         return self.current.retrospective.revealed
 
 
-async def existing(behind: Parts, project_id: str) -> Project:
-    """The project as the store has it now. Raises Problem (404)."""
-    folded = await behind.step.states.current(asking.project_id(project_id))
-    if not folded.project.exists:
+async def existing(behind: Parts, project_id: str, reader: str) -> Project:
+    """The project as the store has it now. Raises Problem (404) where there is none for this reader."""
+    project = await behind.sight.project(reader, asking.project_id(project_id))
+    if project is None:
         raise Problem("NoProject")
-    return folded.project
+    return project
 
 
-async def view(behind: Parts, project_id: str, asked: PastParameters) -> View:
-    """The project as asked for. Raises Problem: no such project, no such moment, or it cannot be read."""
-    current = await existing(behind, project_id)
+async def view(behind: Parts, project_id: str, asked: PastParameters, reader: str) -> View:
+    """The project as asked for. Raises Problem: none for this reader, no such moment, or it cannot be read."""
+    current = await existing(behind, project_id, reader)
     if asked.as_of is None and asked.effective_at is None:
         return View(current, behind.now(), current)
     zone = current.rules.calendar.timezone

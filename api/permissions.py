@@ -11,12 +11,12 @@ from starlette.responses import Response
 from api.operation import Operation
 from api.parts import asker, parts
 from api.past import Parameters, PastParameters, view
+from api.problems import Problem
 from api.projects import PRIVATE
 from api.shapes import Shape
 from domain.decider import hindrance
 from domain.permissions import RIGHTS, STRANGER, Standing, commands, holds
 from domain.project.aggregate import Project
-from domain.refusals import not_allowed
 from domain.values import Role, Stage
 from projections.people import is_officer
 
@@ -66,7 +66,7 @@ class PermissionParameters(Parameters):
 async def read_permissions(request: Request, asked: Annotated[PermissionParameters, Query()]) -> Response:
     """Who may: every command by role and stage, every other operation by its right, and what the caller may."""
     behind, who = parts(request), asker(request).principal
-    project = None if asked.project is None else (await view(behind, asked.project, PastParameters())).project
+    project = None if asked.project is None else (await view(behind, asked.project, PastParameters(), who)).project
     shown = {"commands": command_rows(project, who), "operations": operation_rows(await standing(request))}
     return Response(orjson.dumps(shown), headers=PRIVATE, media_type="application/json")
 
@@ -124,7 +124,7 @@ def questions(operation: str) -> list[Any]:
 
     async def ask(request: Request) -> None:
         if not holds(right, await standing(request)):
-            raise not_allowed(f"This is for {right.en}.", code="NotPrivileged", next_step="Ask one of them.")
+            raise Problem(right.code)
 
     return [Depends(ask)]
 

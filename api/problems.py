@@ -67,6 +67,28 @@ KINDS: dict[str, Kind] = {
     "ForOfficers": Kind(
         403, "For PMO officers", "仅限 PMO", "Ask somebody who is PMO of a project, with a credential that administers."
     ),
+    "ForAuditors": Kind(
+        403,
+        "For auditors of the organisation",
+        "仅限组织审计员",
+        "The whole log is for the organisation's auditors. A project's own pack is for whoever sees the project.",
+    ),
+    "NoList": Kind(
+        422,
+        "The list cannot be read",
+        "名单无法读取",
+        "A list is UTF-8, comma-separated, its first line `person,team,role`, with at most 5,000 lines.",
+    ),
+    "LinesRefused": Kind(
+        422, "Lines of the list are wrong", "名单中有错误的行", "Nothing was taken. A dry run names every fault."
+    ),
+    "SignedInBefore": Kind(
+        409,
+        "The person has signed in before",
+        "此人已登录过",
+        "Nobody gets a link to somebody else's account. Who cannot sign in any more gets one from the operator: "
+        "`tandem sign-in`.",
+    ),
     "TooManyTokens": Kind(409, "Too many tokens", "令牌数量已达上限", "Fifty tokens live already: end one first."),
     "NotFound": Kind(404, "Not found", "不存在", "There is nothing at this address."),
     "NoProject": Kind(404, "No such project", "项目不存在", "There is no project with this id."),
@@ -136,15 +158,15 @@ KINDS: dict[str, Kind] = {
         "The log holds what the other side has said of a project that you evaluate. Export it when both sides are in.",
     ),
     "MethodNotAllowed": Kind(405, "Method not allowed", "方法不允许", "This address does not take this method."),
+    "TooManyRequests": Kind(
+        429, "Too many requests", "请求过于频繁", "Ask again after the seconds that Retry-After names.", RETRY
+    ),
     "TooLarge": Kind(413, "The body is too large", "请求体过大", "A body has at most 256 KiB."),
     "UnsupportedMediaType": Kind(
         415, "Send JSON", "请发送 JSON", "A body is application/json, UTF-8, without a content encoding."
     ),
     "Invalid": Kind(
         422, "The request cannot be read", "请求无法读取", "Parameters or headers are wrong: see `errors`."
-    "TooManyRequests": Kind(
-        429, "Too many requests", "请求过于频繁", "Ask again after the seconds that Retry-After names.", RETRY
-    ),
     ),
     "TooManyRows": Kind(
         422,

@@ -15,15 +15,16 @@ from api.language import language_of
 from api.opening import opened_state
 from api.operation import NOT_MODIFIED, Operation, header
 from api.parts import asker, parts
-from api.past import Parameters, PastParameters, PastTime, existing, view
+from api.past import Parameters, PastParameters, PastTime, view
 from api.plain import moment, plain
 from api.problems import Problem, invalid
 from api.showing import state
+from api.sight import keys_of
 from api.then import Wanted, listed_then
 from domain.values import Person, Stage
 from projections.project import Cursor, ProjectRow, listed
 
-__all__ = ["OPERATIONS", "PRIVATE", "Parameters", "cursor_of", "cursor_text", "existing"]
+__all__ = ["OPERATIONS", "PRIVATE", "Parameters", "cursor_of", "cursor_text"]
 PRIVATE = {"Cache-Control": "private, no-cache", "Vary": "Authorization, Accept-Language"}
 
 
@@ -42,9 +43,12 @@ async def list_projects(request: Request, asked: Annotated[ListParameters, Query
     A page of the past may hold fewer than `limit`: it is full, or at its end, only where `next` is null.
     """
     behind, at = parts(request), asked.instant()
-    wanted = Wanted(asked.limit, None if asked.cursor is None else cursor_of(asked.cursor), asked.stage, asked.person)
+    after = None if asked.cursor is None else cursor_of(asked.cursor)
+    wanted = Wanted(await keys_of(request), asked.limit, after, asked.stage, asked.person)
     if at is None:
-        rows, following = await listed(behind.store.pool, wanted.limit, wanted.after, wanted.stage, wanted.person)
+        rows, following = await listed(
+            behind.store.pool, wanted.keys, wanted.limit, wanted.after, wanted.stage, wanted.person
+        )
     else:
         rows, following = await listed_then(behind, at, wanted)
     shown = {"items": [_row(row) for row in rows], "next": None if following is None else cursor_text(following)}
@@ -58,7 +62,7 @@ async def read_project(request: Request, id: str, asked: Annotated[PastParameter
     as it was known then: see docs/explanation/time-travel.md.
     """
     behind, reader = parts(request), asker(request).principal
-    seen = await view(behind, id, asked)
+    seen = await view(behind, id, asked, reader)
     headers = {**PRIVATE, **({} if seen.true_at else {"ETag": f'"{seen.project.version}"'})}
     if not seen.true_at and asking.none_match(request, seen.project.version):
         return Response(status_code=304, headers=headers)

@@ -28,6 +28,8 @@ MOST_CHANGED = 2000
 class Wanted:
     """Which projects, and how many."""
 
+    keys: Sequence[str]
+    """Of whoever asks: who sees a project now sees its past, and nobody else."""
     limit: int
     after: Cursor | None
     stage: Stage | None
@@ -43,7 +45,7 @@ async def listed_then(behind: Parts, at: datetime, wanted: Wanted) -> tuple[list
     """Up to `limit` projects at that instant, the latest changed first, and the cursor of the next part."""
     found: list[ProjectRow] = []
     cursor, left = wanted.after, MOST_LOOKED_AT
-    async with aclosing(_rows(behind, at, wanted.after)) as rows:
+    async with aclosing(_rows(behind, at, wanted)) as rows:
         async for row in rows:
             if len(found) == wanted.limit or left == 0:
                 return found, cursor
@@ -53,9 +55,10 @@ async def listed_then(behind: Parts, at: datetime, wanted: Wanted) -> tuple[list
     return found, None
 
 
-async def _rows(behind: Parts, at: datetime, after: Cursor | None) -> AsyncGenerator[ProjectRow]:
-    """Every project's row at that instant, the latest changed first."""
-    while heads := await behind.archive.heads(at, BATCH, after):
+async def _rows(behind: Parts, at: datetime, wanted: Wanted) -> AsyncGenerator[ProjectRow]:
+    """The row at that instant of every project that exists for the reader, the latest changed first."""
+    after = wanted.after
+    while heads := await behind.archive.heads(at, wanted.keys, BATCH, after):
         now = await several(behind.store.pool, [head.project_id for head in heads])
         for head in heads:
             yield await _row(behind, head, now.get(head.project_id))
@@ -75,7 +78,8 @@ async def waiting_then(behind: Parts, person: str, at: datetime, limit: int) -> 
     """
     # In this order: a project that changes in between is found twice, never missed.
     found = {(one.project_id, one.kind, one.ref): one for one in await standing(behind.store.pool, person, at)}
-    heads = await behind.archive.heads(at, MOST_CHANGED + 1, changed_since=True)
+    keys = await behind.sight.keys(person)
+    heads = await behind.archive.heads(at, keys, MOST_CHANGED + 1, changed_since=True)
     if len(heads) > MOST_CHANGED:
         raise Problem("TooLongAgo")
     async with behind.past.turn:

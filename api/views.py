@@ -31,7 +31,8 @@ class KpiParameters(PastParameters):
 
 async def read_decisions(request: Request, id: str, asked: Annotated[PastParameters, Query()]) -> Response:
     """Every decision of the project, the oldest first."""
-    seen, reader = await view(parts(request), id, asked), asker(request).principal
+    reader = asker(request).principal
+    seen = await view(parts(request), id, asked, reader)
     found = seen.project.decisions.values()
     return _answer(seen, items=[decision_shown(seen.project, one, reader, seen.now) for one in found])
 
@@ -40,7 +41,8 @@ async def read_decision(
     request: Request, id: str, decision: str, asked: Annotated[PastParameters, Query()]
 ) -> Response:
     """One decision: what it is about, who signs, who has signed, and what came of it."""
-    seen, reader = await view(parts(request), id, asked), asker(request).principal
+    reader = asker(request).principal
+    seen = await view(parts(request), id, asked, reader)
     found = seen.project.decisions.get(decision)
     if found is None:
         raise Problem("NoDecision")
@@ -50,7 +52,7 @@ async def read_decision(
 async def read_kpis(request: Request, id: str, asked: Annotated[KpiParameters, Query()]) -> Response:
     """Goals and KPIs in force, the proposal on the table, and measurements with what they attain, the newest first."""
     behind = parts(request)
-    seen = await view(behind, id, asked)
+    seen = await view(behind, id, asked, asker(request).principal)
     measured = await _measurements(behind, seen, asked.limit)
     in_force = seen.project.agreement.active
     goals = [] if in_force is None else [plain(goal) for goal in in_force.goals]
@@ -59,7 +61,7 @@ async def read_kpis(request: Request, id: str, asked: Annotated[KpiParameters, Q
 
 async def read_plan(request: Request, id: str, asked: Annotated[PastParameters, Query()]) -> Response:
     """The baseline with what was reached, the plan on the table, the budget and the check-ins."""
-    seen = await view(parts(request), id, asked)
+    seen = await view(parts(request), id, asked, asker(request).principal)
     plan, baseline = seen.project.plan, seen.project.plan.baseline
     milestones = [] if baseline is None else baseline.milestones
     return _answer(

@@ -24,6 +24,7 @@ from api.parts import Parts, asker, parts
 from api.plain import moment, plain
 from api.problems import Problem, invalid
 from api.projects import Parameters
+from api.sight import seen_event
 from auth.identity import Scope
 from notifications.addresses import AddressRefused, checked_url
 from store.webhooks import Line, Webhook
@@ -170,13 +171,11 @@ async def resend(request: Request) -> Response:
     if (wanted.event is None) == (wanted.first is None) or (wanted.first is None) != (wanted.last is None):
         raise invalid("/event", "Give either `event`, or `first` and `last`.")
     if wanted.event is not None:
-        fact = await behind.store.event_by_id(uuid_of(wanted.event, "NoEvent"))
-        if fact is None:
-            raise Problem("NoEvent")
-        facts = [fact]
+        facts = [await seen_event(request, uuid_of(wanted.event, "NoEvent"))]
     else:
         first, last = wanted.first or 0, wanted.last or 0
-        facts = await behind.webhooks.between(webhook.wanted, first, last, MOST_RESENT + 1)
+        keys = await behind.sight.keys(webhook.owner)
+        facts = await behind.webhooks.between(keys, webhook.wanted, first, last, MOST_RESENT + 1)
         if len(facts) > MOST_RESENT:
             raise invalid("/last", f"These are more than {MOST_RESENT} events: send them in parts.")
     await behind.webhooks.ask_again(webhook.id, facts)
@@ -189,7 +188,8 @@ async def read_log(request: Request, asked: Annotated[LogParameters, Query()]) -
     webhook = await _existing(behind, request)
     event = None if asked.event is None else uuid_of(asked.event, "NoEvent")
     before = None if asked.cursor is None else _number(asked.cursor)
-    lines = await behind.webhooks.log(webhook.id, asked.limit + 1, before=before, event=event, state=asked.state)
+    only, keys = {"before": before, "event": event, "state": asked.state}, await behind.sight.keys(webhook.owner)
+    lines = await behind.webhooks.log(webhook.id, keys, asked.limit + 1, **only)
     following = str(lines[asked.limit - 1].id) if len(lines) > asked.limit else None
     return said({"items": [_line(line) for line in lines[: asked.limit]], "next": following})
 
@@ -199,7 +199,8 @@ async def read_attempt(request: Request) -> Response:
     no_query(request)
     behind = _allowed(request)
     webhook = await _existing(behind, request)
-    line = await behind.webhooks.line(webhook.id, _number(request.path_params["attempt"], "NoDelivery"))
+    number, keys = _number(request.path_params["attempt"], "NoDelivery"), await behind.sight.keys(webhook.owner)
+    line = await behind.webhooks.line(webhook.id, keys, number)
     if line is None:
         raise Problem("NoDelivery")
     body = await _body(behind, line)

@@ -59,6 +59,10 @@ ZH = {
     "KILL": "终止",
     "completed": "已完成",
     "cancelled": "已取消",
+    # whom a project is visible to
+    "TEAM": "团队",
+    "CONFIDENTIAL": "保密",
+    "named at the start": "立项时指定",
     # who signs
     "co-signer added": "加签",
     "co-signer removed": "减签",

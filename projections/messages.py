@@ -1,5 +1,6 @@
 """The inbox's lines: messages to people, one per event and recipient, read or not."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,23 +12,38 @@ PUT = """
     INSERT INTO tandem.message (event_id, recipient, project_id, code, kind, ref, due_at, text_en, text_zh)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (event_id, recipient) DO NOTHING
 """
-LIST = """
-    SELECT id, at, read_at, project_id, kind, text_en, text_zh, code, ref, due_at, event_id
-    FROM tandem.message
-    WHERE recipient = $1 AND ($2::bigint IS NULL OR id < $2) AND (NOT $3 OR read_at IS NULL)
-    ORDER BY id DESC LIMIT $4
+# Only this constant is put into SQL (S608 is excused for that); whatever a caller gives is a parameter.
+SEEN = """
+    ({keys}::text[] IS NULL
+     OR NOT EXISTS (SELECT FROM tandem.project p WHERE p.id = m.project_id AND NOT p.locks ?| {keys}))
 """
-LIST_AT = """
+LIST = f"""
+    SELECT id, at, read_at, project_id, kind, text_en, text_zh, code, ref, due_at, event_id
+    FROM tandem.message m
+    WHERE recipient = $1 AND ($2::bigint IS NULL OR id < $2) AND (NOT $3 OR read_at IS NULL)
+      AND {SEEN.format(keys="$5")}
+    ORDER BY id DESC LIMIT $4
+"""  # noqa: S608
+LIST_AT = f"""
     SELECT id, at, CASE WHEN read_at <= $5 THEN read_at END, project_id, kind, text_en, text_zh, code, ref, due_at,
            event_id
-    FROM tandem.message
+    FROM tandem.message m
     WHERE recipient = $1 AND at <= $5 AND ($2::bigint IS NULL OR id < $2)
-      AND (NOT $3 OR read_at IS NULL OR read_at > $5)
+      AND (NOT $3 OR read_at IS NULL OR read_at > $5) AND {SEEN.format(keys="$6")}
     ORDER BY id DESC LIMIT $4
-"""
-UNREAD_AT = """
-    SELECT count(*) FROM tandem.message WHERE recipient = $1 AND at <= $2 AND (read_at IS NULL OR read_at > $2)
-"""
+"""  # noqa: S608
+UNREAD = f"SELECT count(*) FROM tandem.message m WHERE recipient = $1 AND read_at IS NULL AND {SEEN.format(keys='$2')}"  # noqa: S608
+UNREAD_AT = f"""
+    SELECT count(*) FROM tandem.message m
+    WHERE recipient = $1 AND at <= $2 AND (read_at IS NULL OR read_at > $2) AND {SEEN.format(keys="$3")}
+"""  # noqa: S608
+READ = f"""
+    UPDATE tandem.message m SET read_at = coalesce(read_at, now())
+    WHERE id = $1 AND recipient = $2 AND {SEEN.format(keys="$3")}
+"""  # noqa: S608
+READ_ALL = f"""
+    UPDATE tandem.message m SET read_at = now() WHERE recipient = $1 AND read_at IS NULL AND {SEEN.format(keys="$2")}
+"""  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +64,14 @@ class Line:
 
 
 class Messages:
-    """Lines of every person's inbox. An event makes at most one line for one person."""
+    """Lines of every person's inbox. An event makes at most one line for one person.
 
-    def __init__(self, database: Database) -> None:
+    For whoever reads, with the reader's keys: what a project said that has closed itself to the reader is not there.
+    """
+
+    def __init__(self, database: Database, keys: Sequence[str] | None = None) -> None:
         self._database = database
+        self._keys = keys
 
     async def put(self, notice: NoticeMessage) -> bool:
         """Keep the notice once; False where it was there already."""
@@ -71,29 +91,28 @@ class Messages:
 
     async def of(self, person: str, *, limit: int = 50, before: int | None = None, unread: bool = False) -> list[Line]:
         """The person's lines, the newest first, older than the line `before`."""
-        return [Line(*row) for row in await self._database.fetch(LIST, person, before, unread, limit)]
+        return [Line(*row) for row in await self._database.fetch(LIST, person, before, unread, limit, self._keys)]
 
     async def unread(self, person: str) -> int:
         """How many the person has not read."""
-        sql = "SELECT count(*) FROM tandem.message WHERE recipient = $1 AND read_at IS NULL"
-        return int(await self._database.fetchval(sql, person))
+        return int(await self._database.fetchval(UNREAD, person, self._keys))
 
     async def of_then(
         self, person: str, at: datetime, *, limit: int = 50, before: int | None = None, unread: bool = False
     ) -> list[Line]:
         """The same as `of`, at an instant: lines that were there by then, and read or not as they were then."""
-        return [Line(*row) for row in await self._database.fetch(LIST_AT, person, before, unread, limit, at)]
+        return [
+            Line(*row) for row in await self._database.fetch(LIST_AT, person, before, unread, limit, at, self._keys)
+        ]
 
     async def unread_then(self, person: str, at: datetime) -> int:
         """How many the person had not read at an instant."""
-        return int(await self._database.fetchval(UNREAD_AT, person, at))
+        return int(await self._database.fetchval(UNREAD_AT, person, at, self._keys))
 
     async def mark_read(self, person: str, message: int) -> bool:
         """Note that the person has read it, the first time counts; False where it is not theirs."""
-        sql = "UPDATE tandem.message SET read_at = coalesce(read_at, now()) WHERE id = $1 AND recipient = $2"
-        return bool(await self._database.execute(sql, message, person) == "UPDATE 1")
+        return bool(await self._database.execute(READ, message, person, self._keys) == "UPDATE 1")
 
     async def mark_all_read(self, person: str) -> int:
         """Note that the person has read everything; how many lines were new."""
-        sql = "UPDATE tandem.message SET read_at = now() WHERE recipient = $1 AND read_at IS NULL"
-        return int(str(await self._database.execute(sql, person)).removeprefix("UPDATE "))
+        return int(str(await self._database.execute(READ_ALL, person, self._keys)).removeprefix("UPDATE "))

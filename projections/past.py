@@ -45,7 +45,8 @@ MEASURED = f"""
 HEADS = """
     WITH RECURSIVE narrowed AS (
       SELECT p.id, p.stream, CASE WHEN p.changed_at <= $1 THEN p.version ELSE 1 END AS low, p.version AS high
-      FROM tandem.project p WHERE p.started_at <= $1 AND (NOT $5 OR p.changed_at > $1)
+      FROM tandem.project p
+      WHERE p.started_at <= $1 AND (NOT $5 OR p.changed_at > $1) AND (p.locks IS NULL OR p.locks ?| $6::text[])
       UNION ALL
       SELECT n.id, n.stream, CASE WHEN e.recorded_at <= $1 THEN e.version ELSE n.low END,
              CASE WHEN e.recorded_at <= $1 THEN n.high ELSE e.version - 1 END
@@ -101,11 +102,20 @@ class Archive:
         return await self._facts(MEASURED, stream, known, at, limit)
 
     async def heads(
-        self, at: datetime, limit: int, after: Cursor | None = None, *, changed_since: bool = False
+        self,
+        at: datetime,
+        keys: Sequence[str],
+        limit: int,
+        after: Cursor | None = None,
+        *,
+        changed_since: bool = False,
     ) -> list[Head]:
-        """Where projects were at an instant, the latest changed first; perhaps only those that have changed since."""
+        """Where projects were at an instant that one of the keys opens now, the latest changed first.
+
+        `changed_since`: only those that have changed since.
+        """
         changed_at, last = (None, None) if after is None else (after.changed_at, after.id)
-        rows = await self._database.fetch(HEADS, at, changed_at, last, limit, changed_since)
+        rows = await self._database.fetch(HEADS, at, changed_at, last, limit, changed_since, list(keys))
         return [Head(*row) for row in rows]
 
     async def _facts(self, sql: str, *arguments: Any) -> list[Recorded]:

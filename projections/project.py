@@ -22,7 +22,13 @@ LIST = f"""
     WHERE ($1::timestamptz IS NULL OR (p.changed_at, p.id) < ($1, $2))
       AND ($3::text IS NULL OR p.stage = $3)
       AND ($4::text IS NULL OR EXISTS (SELECT FROM tandem.membership m WHERE m.project_id = p.id AND m.person = $4))
+      AND (p.locks IS NULL OR p.locks ?| $6::text[])
     ORDER BY p.changed_at DESC, p.id DESC LIMIT $5
+"""  # noqa: S608
+
+ONE = f"""
+    SELECT {COLUMNS} FROM tandem.project p
+    WHERE (p.id = $1 OR p.code = $1) AND (p.locks IS NULL OR p.locks ?| $2::text[]) ORDER BY p.id = $1 DESC LIMIT 1
 """  # noqa: S608
 
 
@@ -54,17 +60,15 @@ class Cursor:
     id: str
 
 
-async def one(database: Database, project: str) -> ProjectRow | None:
-    """The project with this id or code."""
-    row = await database.fetchrow(
-        f"SELECT {COLUMNS} FROM tandem.project p WHERE p.id = $1 OR p.code = $1 ORDER BY p.id = $1 DESC LIMIT 1",  # noqa: S608
-        project,
-    )
+async def one(database: Database, keys: Sequence[str], project: str) -> ProjectRow | None:
+    """The project with this id or code, where one of the keys opens it."""
+    row = await database.fetchrow(ONE, project, list(keys))
     return None if row is None else ProjectRow(*row)
 
 
 async def listed(
     database: Database,
+    keys: Sequence[str],
     limit: int,
     after: Cursor | None = None,
     stage: str | None = None,
@@ -72,10 +76,11 @@ async def listed(
 ) -> tuple[list[ProjectRow], Cursor | None]:
     """Up to `limit` projects, the latest changed first, and the cursor of the next part (None: that was all).
 
+    Those that are open, or that one of the keys opens (domain/sight.py).
     `person` narrows to those in which the person holds a role.
     """
     at, last = (None, None) if after is None else (after.changed_at, after.id)
-    found = [ProjectRow(*row) for row in await database.fetch(LIST, at, last, stage, person, limit + 1)]
+    found = [ProjectRow(*row) for row in await database.fetch(LIST, at, last, stage, person, limit + 1, list(keys))]
     rows = found[:limit]
     return rows, Cursor(rows[-1].changed_at, rows[-1].id) if rows and len(found) > limit else None
 

@@ -15,6 +15,7 @@ READS = """
     FROM tandem.audit_read r LEFT JOIN tandem.audit_read_end e ON e.read_id = r.id
     WHERE r.id >= $1 AND r.id < $2
       AND ($4::text IS NULL OR r.reader = $4) AND ($5::text IS NULL OR r.what = $5)
+      AND ($8::text IS NULL OR r.reader = $8)
       AND ($6::timestamptz IS NULL OR r.at >= $6) AND ($7::timestamptz IS NULL OR r.at < $7)
     ORDER BY r.id {order} LIMIT $3
 """
@@ -43,6 +44,8 @@ class WantedReadings:
     what: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    own: str | None = None
+    """Only this person's, whoever is asked for."""
 
 
 class Readings:
@@ -67,7 +70,6 @@ class Readings:
     async def of(self, wanted: WantedReadings, window: Window) -> list[Reading]:
         """The looks of the window, in its order."""
         sql = READS.format(order="DESC" if window.newest else "ASC")
-        found = await self._pool.fetch(
-            sql, window.low, window.high, window.limit, wanted.reader, wanted.what, wanted.since, wanted.until
-        )
+        limits = (window.low, window.high, window.limit)
+        found = await self._pool.fetch(sql, *limits, wanted.reader, wanted.what, wanted.since, wanted.until, wanted.own)
         return [Reading(*row) for row in found]

@@ -14,6 +14,7 @@ WANTED = f"""
     SELECT {COLUMNS} FROM tandem.event
     WHERE position > $1 AND position <= $2
       AND ($3::text[] IS NULL OR type = ANY ($3)) AND ($4::text[] IS NULL OR stream = ANY ($4))
+      AND ($6::text[] IS NULL OR stream NOT IN (SELECT tandem.unseen($6)))
     ORDER BY position LIMIT $5
 """  # noqa: S608
 FIELDS = "owner, name, types, streams, checkpoint, handed, fence, lease_until, created_at, changed_at"
@@ -79,10 +80,16 @@ class Consumer:
         return Filter(self.types, self.streams)
 
 
-async def wanted_facts(pool: Pool, wanted: Filter, after: int, limit: int) -> tuple[list[Recorded], int]:
-    """Facts with position > after, in order, and the position up to which nothing else is wanted."""
+async def wanted_facts(
+    pool: Pool, keys: Sequence[str] | None, wanted: Filter, after: int, limit: int
+) -> tuple[list[Recorded], int]:
+    """Facts with position > after, in order, and the position up to which nothing else is wanted.
+
+    Only of projects that are open, or that one of the keys opens (domain/sight.py); None: whoever it is for is asked
+    about later.
+    """
     newest = int(await pool.fetchval("SELECT next_position - 1 FROM tandem.log_head"))
-    rows = await pool.fetch(WANTED, after, newest, wanted.types, wanted.streams, limit)
+    rows = await pool.fetch(WANTED, after, newest, wanted.types, wanted.streams, limit, keys)
     facts = [recorded(row) for row in rows]
     return facts, facts[-1].position if len(facts) == limit else max(newest, after)
 

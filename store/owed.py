@@ -16,7 +16,7 @@ from store.rows import COLUMNS, recorded, storable_text
 
 BEGIN = """
     UPDATE tandem.webhook SET epoch = epoch + 1 WHERE id = $1
-    RETURNING id, epoch, url, checkpoint, types, streams, enabled, deleted_at IS NOT NULL, paused_until,
+    RETURNING id, epoch, owner, url, checkpoint, types, streams, enabled, deleted_at IS NOT NULL, paused_until,
               last_success_at
 """
 LANES = """
@@ -68,8 +68,8 @@ class Owed:
         row = await self._pool.fetchrow(BEGIN, webhook_id)
         if row is None:
             return None
-        identity, epoch, url, checkpoint, types, streams, *rest = row
-        return Endpoint(identity, epoch, url, checkpoint, Filter(types, streams), *rest)
+        identity, epoch, owner, url, checkpoint, types, streams, *rest = row
+        return Endpoint(identity, epoch, owner, url, checkpoint, Filter(types, streams), *rest)
 
     async def remove(self, webhook_id: UUID) -> None:
         """Remove an endpoint that was deleted, with all that is kept of it."""
@@ -158,7 +158,7 @@ class Owed:
 
     async def wanted(self, wanted: Filter, after: int, limit: int) -> tuple[list[Recorded], int]:
         """Facts with position > after, in order, and the position up to which nothing else is wanted."""
-        return await wanted_facts(self._pool, wanted, after, limit)
+        return await wanted_facts(self._pool, None, wanted, after, limit)
 
     async def of_stream(self, wanted: Filter, stream: str, start: int, upto: int, limit: int) -> list[Recorded]:
         """Facts of one stream from `start` up to `upto`, both included, in order."""

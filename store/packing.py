@@ -7,7 +7,7 @@ so that a slow reader keeps nobody waiting.
 import asyncio
 import sys
 from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -46,8 +46,11 @@ LINE = """
     || ',"type":' || to_json(e.type)::text || ',"version":' || e.version::text || '}' END
 """
 # Only constants are put into SQL (S608 is excused for that).
+# Of an event that the reader may not see, too, and not even of which stream it is.
+WITHHELD = """'{"archived":"withheld","leaf":"' || encode(e.leaf_hash, 'hex') || '","stream":"withheld"}'"""
 OF_LOG = f"""
-    SELECT convert_to(string_agg({LINE}, E'\\n' ORDER BY e.position), 'UTF8'), max(e.position)
+    SELECT convert_to(string_agg(CASE WHEN e.stream = ANY ($4) THEN {WITHHELD} ELSE {LINE} END,
+                                 E'\\n' ORDER BY e.position), 'UTF8'), max(e.position)
     FROM (SELECT * FROM tandem.event WHERE position > $1 AND position < $2 ORDER BY position LIMIT $3) e
 """  # noqa: S608
 OF_STREAM = f"""
@@ -74,6 +77,10 @@ EXTENT = """
 """
 
 
+EVERY_UNSEEN = "SELECT tandem.unseen($1::text[])"
+WITHHELD_LINE = b'{"archived":"withheld",'
+
+
 class NotSealedYet(Exception):
     """There is no checkpoint yet over what was asked for."""
 
@@ -94,6 +101,19 @@ def _canonical(line: bytes) -> bytes:
     # What was canonical when it was stored comes back so: see domain/canonical.py. Nothing is checked here: a pack
     # tells what is stored, and whoever verifies it judges.
     return orjson.dumps(orjson.loads(line), option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
+
+
+async def _numbered(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The parts with a version for each event that is withheld: together they read as one stream of their own."""
+    version = 0
+    async for part in parts:
+        lines = part.split(WITHHELD_LINE)
+        pieces = [lines[0]]
+        for rest in lines[1:]:
+            version += 1
+            leaf, _, more = rest.partition(b"\n")
+            pieces.append(WITHHELD_LINE + leaf[:-1] + b',"version":%d}\n' % version + more)
+        yield b"".join(pieces)
 
 
 class _Drain:
@@ -149,14 +169,19 @@ class Packer:
     pool: Pool
     now: Callable[[], datetime] = field(default=lambda: datetime.now(UTC))
 
-    async def log(self) -> AsyncGenerator[bytes, None]:
-        """The whole log up to the newest checkpoint, as bytes of a ZIP. Raises NotSealedYet before any."""
+    async def log(self, keys: Sequence[str] | None = None) -> AsyncGenerator[bytes, None]:
+        """The whole log up to the newest checkpoint, as bytes of a ZIP. Raises NotSealedYet before any.
+
+        `keys`: of events of projects that none of these opens the hash alone. Asked once, so that a stream is there
+        whole or not at all, and after the checkpoint, which is over no project that was not there then.
+        """
         sealed = await self._newest()
+        unseen = [] if keys is None else [row[0] for row in await self.pool.fetch(EVERY_UNSEEN, list(keys))]
         files = {
             **await self._heading(sealed),
             "checkpoints.ndjson": self._checkpoints(sealed.size),
             "leaves": self._leaves(sealed.size),
-            "events.ndjson": chunks(self.pool, OF_LOG, sealed.size),
+            "events.ndjson": _numbered(chunks(self.pool, OF_LOG, sealed.size, unseen)),
         }
         beyond = await self._tree.head() - sealed.size
         extent = {"first": 0, "last": sealed.size - 1, "events": sealed.size, "beyond": beyond}

@@ -20,6 +20,7 @@ READ_FEED = f"""
       AND ($3::text[] IS NULL OR type = ANY ($3))
       AND ($4::text IS NULL OR coalesce(metadata #>> '{{actor,principal}}', metadata ->> 'actor') = $4)
       AND ($5::text IS NULL OR stream = $5)
+      AND ($6::text[] IS NULL OR stream NOT IN (SELECT tandem.unseen($6)))
     ORDER BY position LIMIT $2
 """  # noqa: S608
 READ_COMMAND = """
@@ -68,9 +69,13 @@ class Reader:
         types: Sequence[str] | None = None,
         actor: str | None = None,
         stream: str | None = None,
+        keys: Sequence[str] | None = None,
     ) -> list[Recorded]:
-        """Facts of all streams with position > after_position, in order of position; each filter narrows."""
-        rows = await self.pool.fetch(READ_FEED, after_position, limit, types, actor, stream)
+        """Facts of all streams with position > after_position, in order of position; each filter narrows.
+
+        `keys`: only what they open of projects (domain/sight.py).
+        """
+        rows = await self.pool.fetch(READ_FEED, after_position, limit, types, actor, stream, keys)
         return [recorded(row) for row in rows]
 
     async def leaves(self, start: int, stop: int) -> list[bytes]:

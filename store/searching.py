@@ -10,6 +10,7 @@ from activities.ports import Recorded, RefusalLine
 from activities.searchwords import WORDING, Query
 from store.connect import Pool
 from store.rows import COLUMNS, recorded
+from store.sight import Scope
 
 Row = TypeVar("Row")
 Refusal = tuple[int, RefusalLine]
@@ -191,8 +192,9 @@ def _from(window: Window, number: int) -> Window:
 class Events:
     """The shelf of events."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, scope: Scope | None = None) -> None:
         self._pool = pool
+        self._scope = scope
 
     async def bounds(self) -> tuple[int, int]:
         """Below which position they are indexed, and the first position that does not exist."""
@@ -200,7 +202,7 @@ class Events:
 
     async def indexed(self, wanted: Wanted, window: Window) -> list[int]:
         """Positions from the index, in the order of the window."""
-        return await _indexed(self._pool, "event_index", "position", wanted, window)
+        return await _indexed(self._pool, "event_index", "position", wanted, window, self._scope)
 
     async def picked(self, numbers: Sequence[int]) -> list[Recorded]:
         """The facts at these positions, in their order."""
@@ -209,7 +211,8 @@ class Events:
 
     async def between(self, low: int, high: int) -> list[tuple[Entry, Recorded]]:
         """The facts of a range, oldest first, each as an index would have it."""
-        facts = [recorded(row) for row in await self._pool.fetch(RANGE, low, high)]
+        rows = await self._pool.fetch(*_within(RANGE, self._scope, low, high))
+        facts = [recorded(row) for row in rows]
         stages = await self._stages(list({fact.stream: fact for fact in reversed(facts)}.values()))
         return list(zip(entries_of(facts, stages), facts, strict=True))
 
@@ -223,8 +226,9 @@ class Events:
 class Refusals:
     """The shelf of refusals."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, scope: Scope | None = None) -> None:
         self._pool = pool
+        self._scope = scope
 
     async def bounds(self) -> tuple[int, int]:
         """Below which id they are indexed, and the first id that does not exist."""
@@ -232,7 +236,7 @@ class Refusals:
 
     async def indexed(self, wanted: Wanted, window: Window) -> list[int]:
         """Ids from the index, in the order of the window."""
-        return await _indexed(self._pool, "refusal_index", "id", wanted, window)
+        return await _indexed(self._pool, "refusal_index", "id", wanted, window, self._scope)
 
     async def picked(self, numbers: Sequence[int]) -> list[Refusal]:
         """The refusals with these ids, in their order."""
@@ -241,7 +245,8 @@ class Refusals:
 
     async def between(self, low: int, high: int) -> list[tuple[Entry, Refusal]]:
         """The refusals of a range, oldest first, each as an index would have it."""
-        lines = [(row[0], RefusalLine(*row[1:])) for row in await self._pool.fetch(REFUSAL_RANGE, low, high)]
+        rows = await self._pool.fetch(*_within(REFUSAL_RANGE, self._scope, low, high, refusals=True))
+        lines = [(row[0], RefusalLine(*row[1:])) for row in rows]
         return [(refused_entry(number, line), (number, line)) for number, line in lines]
 
 
@@ -309,11 +314,23 @@ async def _bounds(pool: Pool, what: str, head: str) -> tuple[int, int]:
     return row[0] or 0, row[1]
 
 
-async def _indexed(pool: Pool, table: str, number: str, wanted: Wanted, window: Window) -> list[int]:
+def _within(sql: str, scope: Scope | None, *bounds: int, refusals: bool = False) -> list[Any]:
+    """A statement that reads a range, and its arguments: within the scope alone."""
+    arguments: list[Any] = [*bounds]
+    if scope is None:
+        return [sql, *arguments]
+    start, order, end = sql.rpartition(" ORDER BY ")
+    return [f"{start} AND {scope.condition(arguments, refusals=refusals)}{order}{end}", *arguments]
+
+
+async def _indexed(
+    pool: Pool, table: str, number: str, wanted: Wanted, window: Window, scope: Scope | None
+) -> list[int]:
     arguments: list[Any] = [window.low, window.high, window.limit]
+    seen = "" if scope is None else f" AND {scope.condition(arguments, refusals=number == 'id')}"
     order = "DESC" if window.newest else "ASC"
     sql = (
-        f"SELECT {number} FROM tandem.{table} WHERE {number} >= $1 AND {number} < $2{wanted.where(arguments)} "  # noqa: S608
+        f"SELECT {number} FROM tandem.{table} WHERE {number} >= $1 AND {number} < $2{seen}{wanted.where(arguments)} "  # noqa: S608
         f"ORDER BY {number} {order} LIMIT $3"
     )
     return [row[0] for row in await pool.fetch(sql, *arguments)]

@@ -47,10 +47,15 @@ LINES = """
     body_hash
 """
 """In the order of Line's fields."""
+SEEN = """
+    NOT EXISTS (SELECT FROM tandem.event e WHERE e.event_id = a.event_id AND e.stream IN (SELECT tandem.unseen({})))
+"""
+"""Of a project that the owner sees now, whoever has seen it when it was sent."""
+ONE_LINE = f"SELECT {LINES} FROM tandem.webhook_attempt a WHERE webhook_id = $1 AND id = $2 AND {SEEN.format('$3')}"  # noqa: S608
 LOG = f"""
-    SELECT {LINES} FROM tandem.webhook_attempt
+    SELECT {LINES} FROM tandem.webhook_attempt a
     WHERE webhook_id = $1 AND ($2::bigint IS NULL OR id < $2) AND ($3::uuid IS NULL OR event_id = $3)
-      AND ($4::text IS NULL OR state = $4)
+      AND ($4::text IS NULL OR state = $4) AND {SEEN.format("$6")}
     ORDER BY id DESC LIMIT $5
 """  # noqa: S608
 
@@ -164,20 +169,23 @@ class Webhooks:
         ids, streams = [fact.event_id for fact in facts], [fact.stream for fact in facts]
         await self._pool.execute(ASK, webhook_id, "resend", ids, streams, [fact.position for fact in facts])
 
-    async def between(self, wanted: Filter, first: int, last: int, limit: int) -> list[Recorded]:
-        """Facts that are meant for such an endpoint, both positions included."""
-        facts, _ = await wanted_facts(self._pool, wanted, first - 1, limit)
+    async def between(self, keys: Sequence[str], wanted: Filter, first: int, last: int, limit: int) -> list[Recorded]:
+        """Facts that are meant for such an endpoint of an owner with these keys, both positions included."""
+        facts, _ = await wanted_facts(self._pool, keys, wanted, first - 1, limit)
         return [fact for fact in facts if fact.position <= last]
 
-    async def log(self, webhook_id: UUID, limit: int, **only: Any) -> list[Line]:
-        """Attempts, the latest first: those before the line `before`, of the event `event`, in the state `state`."""
-        rows = await self._pool.fetch(LOG, webhook_id, only.get("before"), only.get("event"), only.get("state"), limit)
+    async def log(self, webhook_id: UUID, keys: Sequence[str], limit: int, **only: Any) -> list[Line]:
+        """Attempts, the latest first: those before the line `before`, of the event `event`, in the state `state`.
+
+        Those with events of projects that no key opens any more are left out.
+        """
+        narrowed = only.get("before"), only.get("event"), only.get("state")
+        rows = await self._pool.fetch(LOG, webhook_id, *narrowed, limit, list(keys))
         return [Line(*row) for row in rows]
 
-    async def line(self, webhook_id: UUID, number: int) -> Line | None:
-        """One attempt, None where there is none of that number."""
-        sql = f"SELECT {LINES} FROM tandem.webhook_attempt WHERE webhook_id = $1 AND id = $2"  # noqa: S608
-        row = await self._pool.fetchrow(sql, webhook_id, number)
+    async def line(self, webhook_id: UUID, keys: Sequence[str], number: int) -> Line | None:
+        """One attempt, None where there is none of that number, or none any more for an owner with these keys."""
+        row = await self._pool.fetchrow(ONE_LINE, webhook_id, number, list(keys))
         return None if row is None else Line(*row)
 
 

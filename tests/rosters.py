@@ -18,7 +18,7 @@ FOUNDER = "root.admin"
 
 
 class FixedRoster:
-    """Always the same directory; given to `Parts` as `behind.__dict__["roster"]`."""
+    """Always the same directory; the door asks it: `behind.door.sight.roster`."""
 
     def __init__(self, known: Directory) -> None:
         self.known = known

@@ -1,67 +1,131 @@
-"""One decision: exactly what is signed, who has signed, and the form to sign with."""
+"""One decision: exactly what is signed, who has signed, the form to sign with, and what else may be done with it."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.responses import Response
 
-from api.dispatch import Asked
+from api.commands import routed
 from api.ids import uuid7
-from api.past import existing
-from api.problems import Problem, refusal_fields, refusal_status
+from api.problems import refusal_fields, refusal_status
 from api.showing import decision_shown
+from api.waiting import decision_time_left, why_not_nudge
 from domain.decider import COMMANDS, hindrance
 from domain.messages import to_data
 from domain.project.aggregate import Project
-from domain.project.decision import Choice, Decision
+from domain.project.counting import eligible
+from domain.project.decision import Decision, Effect
 from domain.refusals import Refused
+from domain.template import Origin
 from domain.values import Value
+from web.doing import done, submit
+from web.forms import Field, Filling, fields_of, homeless, read
+from web.offers import represented
 from web.page import Page
+from web.reading import decision_of, just_done, project_of
 
-FIELDS = tuple(COMMANDS["Vote"].model_fields)
-LONGEST_KEY = 100
+BOUND = frozenset({"decision", "revision", "content_hash"})
+"""What a vote is bound to: sent with it, never typed."""
+AT_ONCE = frozenset({"NudgeApprovers", "RetryEffect"})
+"""Nothing more is to be said with these."""
+FITTING: dict[str, Callable[[Project, Decision, str], bool]] = {
+    "AnswerInfo": lambda p, d, who: any(q.to is None and q.answer is None for q in d.questions),
+    "AnswerConsult": lambda p, d, who: any(q.to == who and q.answer is None for q in d.questions),
+    "RemoveCoSigner": lambda p, d, who: any(s.origin is Origin.ADHOC for s in d.slots),
+    "TransferSlot": lambda p, d, who: any(who in eligible(d, s, p.team) for s in d.slots),
+    "RevokeDecision": lambda p, d, who: d.waits_for_effect,
+    "RetryEffect": lambda p, d, who: d.waits_for_effect and d.effect is Effect.FAILED,
+}
+"""Whether there is anything in the decision that a command could be about; for others it has to be open."""
 
 
 async def show(page: Page) -> Response:
     """The decision as it is now."""
-    return await _shown(page)
+    project = await project_of(page)
+    return await shown(page, project, decision_of(page, project))
 
 
 async def vote(page: Page) -> Response:
     """Sign. A refusal is shown in place, with what is being decided now."""
-    data: dict[str, Any] = {name: page.field(name) for name in FIELDS if page.field(name)}
-    data["decision"] = page.request.path_params["decision"]
-    if str(data.get("revision", "")).isascii() and str(data.get("revision", "")).isdigit():
-        data["revision"] = int(data["revision"][:9])
-    project = await existing(page.behind, page.request.path_params["id"])
-    key = page.field("key")[:LONGEST_KEY]
-    asked = Asked("Vote", data, key if key.isascii() and key.isprintable() and key else None)
+    project = await project_of(page)
+    data = read(COMMANDS["Vote"], page.fields) | {"decision": page.request.path_params["decision"]}
+    return await voted(page, project, data, f"/projects/{project.id}/decisions/{data['decision']}")
+
+
+async def voted(page: Page, project: Project, data: dict[str, Any], onwards: str, **given: Any) -> Response:
+    """Sign what the form was bound to, and go on; or the decision again, with what was refused."""
     try:
-        await page.behind.door.submit(page.who, project.id, asked)
+        outcome = await submit(page, project.id, "Vote", data)
     except Refused as refusal:
-        told = refusal_fields(refusal, page.language)
-        return await _shown(page, refusal_status(refusal), told)
-    return page.go(f"/projects/{project.id}/decisions/{data['decision']}")
+        project = await project_of(page, project.id)
+        found = project.decisions.get(str(data["decision"]))
+        if found is None:
+            raise
+        return await shown(page, project, found, data, refusal, **given)
+    return page.go(onwards + done(outcome))
 
 
-async def _shown(page: Page, status: int = 200, refusal: dict[str, Any] | None = None) -> Response:
-    project = await existing(page.behind, page.request.path_params["id"])
-    found = project.decisions.get(page.request.path_params["decision"])
-    if found is None:
-        raise Problem("NoDecision")
+async def shown(
+    page: Page,
+    project: Project,
+    found: Decision,
+    typed: Mapping[str, Any] | None = None,
+    refusal: Refused | None = None,
+    **given: Any,
+) -> Response:
+    """The page of a decision, with what was typed before it was refused; `given` goes to the template."""
     now, who = page.behind.now(), page.who.principal
-    return page.show(
-        "decision.html",
-        status,
-        project=project,
-        decision=decision_shown(project, found, who, now),
-        content=content_of(project, found),
-        refusal=refusal,
-        may_ask=hindrance(COMMANDS["Vote"], project, who) is None and found.is_open,
-        away=[d.delegator for d in project.delegations if d.delegate == who and d.allows(found.kind, now)],
-        choices=list(Choice),
-        key=str(uuid7()),
-        zone=project.rules.calendar.timezone,
+    fields = vote_fields(page, project, found, typed or {}, refusal)
+    known = {
+        "project": project,
+        "decision": decision_shown(project, found, who, now),
+        "left": decision_time_left(project, found, now) if found.is_open else None,
+        "content": content_of(project, found),
+        "refusal": None if refusal is None else refusal_fields(refusal, page.language),
+        "errors": [] if refusal is None else homeless(fields, refusal.errors),
+        "fields": fields,
+        "may_ask": hindrance(COMMANDS["Vote"], project, who) is None and found.is_open,
+        "moves": moves(project, found, who, page),
+        "at_once": AT_ONCE,
+        "done": await just_done(page, project),
+        "key": str(uuid7()),
+        "zone": project.rules.calendar.timezone,
+        "action": f"/projects/{project.id}/decisions/{found.id}",
+        "confirming": None,
+    }
+    return page.show("decision.html", 200 if refusal is None else refusal_status(refusal), **known | given)
+
+
+def vote_fields(
+    page: Page, project: Project, found: Decision, typed: Mapping[str, Any], refusal: Refused | None
+) -> tuple[Field, ...]:
+    """The form to vote with, bound to what the page shows."""
+    away = represented(project, found, page.who.principal, page.behind.now())
+    subject = found.subject
+    bound = {"decision": found.id, "revision": subject.revision, "content_hash": subject.content_hash}
+    filling = Filling(
+        {**typed, **bound},
+        errors=() if refusal is None else refusal.errors,
+        offers={"on_behalf_of": [(person, person) for person in away]},
+        picks=frozenset({"on_behalf_of"}),
+        hidden=BOUND,
+        left_out=frozenset({"slot"} if away else {"slot", "on_behalf_of"}),
     )
+    return fields_of(COMMANDS["Vote"], filling)
+
+
+def moves(project: Project, found: Decision, who: str, page: Page) -> list[tuple[str, str]]:
+    """Commands about this decision that the person may ask for now, each with its route."""
+    possible = []
+    for name, kind in routed().items():
+        if "decision" not in kind.model_fields or name == "Vote" or hindrance(kind, project, who):
+            continue
+        fits = FITTING.get(name, lambda p, d, w: d.is_open)(project, found, who)
+        if name == "NudgeApprovers":
+            fits = why_not_nudge(project, found, who, page.behind.now()) is None
+        if fits:
+            possible.append((name, kind.route()))
+    return possible
 
 
 def content_of(project: Project, decision: Decision) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from domain.project.delegation import Delegation
 from domain.project.evaluation import Retrospective
 from domain.project.plan import Plan
 from domain.project.team import Team
+from domain.sight import Visibility
 from domain.template import Policy
 from domain.values import Stage
 
@@ -54,6 +55,9 @@ class Project:
     purpose: str = ""
     policy: Policy | None = None
     starter: str = ""
+    visibility: Visibility = Visibility.OPEN
+    teams: tuple[str, ...] = ()
+    """Whom it is visible to besides, where the visibility is TEAM."""
     changed_at: datetime | None = None
     started_at: datetime | None = None
     lifecycle: Lifecycle = field(default_factory=Lifecycle)

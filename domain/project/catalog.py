@@ -40,6 +40,7 @@ from domain.project import (
     starting,
     team,
     turning,
+    visibility,
 )
 
 CONCEPTS = (
@@ -51,6 +52,7 @@ CONCEPTS = (
     team,
     roles,
     leaving,
+    visibility,
     charter,
     agreement,
     measurements,

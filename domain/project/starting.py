@@ -12,7 +12,9 @@ from pydantic import Field, model_validator
 
 from domain.messages import Command, Event, Happened
 from domain.project.team import check_auditor_is_apart, check_can_be_repaired
+from domain.project.visibility import AT_THE_START, Teams, VisibilityChanged, check_teams
 from domain.refusals import not_allowed, not_found, wrong_state
+from domain.sight import Visibility
 from domain.template import Policy
 from domain.values import Day, Line, Money, Person, Role, Slug, Stage, Text, Value
 
@@ -104,6 +106,9 @@ class StartProject(Command):
     starts_on: Day
     finish_by: Day
     template: Slug = "standard"
+    visibility: Annotated[Visibility, Field(strict=False)] = Visibility.OPEN
+    """Who sees it besides its own people (V1 to V3)."""
+    teams: Teams = ()
 
     @model_validator(mode="after")
     def _in_order(self) -> StartProject:
@@ -111,6 +116,7 @@ class StartProject(Command):
             raise ValueError("finish_by must be after starts_on")
         if self.budget.amount <= 0:
             raise ValueError("the budget must be above zero")
+        check_teams(self.visibility, self.teams)
         return self
 
     def decide(self, story: Story) -> None:
@@ -129,5 +135,9 @@ class StartProject(Command):
             raise not_found("Template", self.template)
         check_auditor_is_apart(story.project.team, self.people.pairs())
         check_can_be_repaired(self.people.pairs())
-        fields = {n: getattr(self, n) for n in type(self).model_fields if n != "template"}
+        shape = ProjectStarted.model_fields.keys() & type(self).model_fields.keys()
+        fields = {name: getattr(self, name) for name in shape}
         story.record(ProjectStarted(code=story.code, policy=policy, **fields))
+        if self.visibility is not Visibility.OPEN:
+            teams = tuple(dict.fromkeys(self.teams))
+            story.record(VisibilityChanged(visibility=self.visibility, teams=teams, reason=AT_THE_START))

@@ -16,7 +16,8 @@ from auth.development import DevelopmentAuthenticator
 from config import Settings, load_templates
 from store.postgres import PostgresStore
 from store.vault import PostgresVault
-from tests.api.asking import Api, Recorder
+from tests.api.asking import AUDITOR, Api, Recorder
+from tests.rosters import FixedRoster, directory_of
 from tests.vaults import keys_of
 
 
@@ -50,6 +51,12 @@ def joined(store: PostgresStore, waker: Recorder, keys: PostgresVault | None = N
 @pytest.fixture
 def behind(store: PostgresStore, waker: Recorder, keys: PostgresVault) -> Parts:
     return joined(store, waker, keys)
+
+
+@pytest.fixture
+def audited(behind: Parts) -> None:
+    """The organisation has an auditor."""
+    behind.door.sight.roster = FixedRoster(directory_of({AUDITOR: ["AUDITOR"]}))
 
 
 @pytest.fixture

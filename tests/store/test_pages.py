@@ -107,7 +107,7 @@ async def test_a_brief_page_changes_what_it_says_and_leaves_its_heading(
     third = after(second, "c-3", page=page("p1", brief=True))
     for made in (first, second, append("p2", page=page("p2", duties=[duty("pei.min")])), third):
         assert (await store.append(made)).kind is VerdictKind.OK
-    found = await project.one(store.pool, "p1")
+    found = await project.one(store.pool, [], "p1")
     assert found is not None
     assert (found.title, found.people, found.next_due) == ("示例 sample", {"SPONSOR": ["li.wei"]}, None)
     assert (found.version, found.position, found.changed_at) == (6, 6, third.facts[-1].recorded_at)
@@ -125,7 +125,7 @@ async def test_a_brief_page_says_nothing_of_a_row_that_is_not_as_of_the_version_
     await admin.close()
     verdict = await store.append(after(first, "c-2", page=page("p1", brief=True)))
     assert verdict.kind is VerdictKind.OK
-    assert await project.one(store.pool, "p1") is None
+    assert await project.one(store.pool, [], "p1") is None
 
 
 async def test_whole_and_brief_pages_go_together_and_a_refused_one_says_nothing(
@@ -142,7 +142,7 @@ async def test_whole_and_brief_pages_go_together_and_a_refused_one_says_nothing(
     verdicts = await asyncio.gather(*(store.append(second) for second in seconds))
     assert [verdict.kind for verdict in verdicts] == [VerdictKind.OK] * 4
     assert (await store.append(late)).kind is VerdictKind.CONFLICT
-    found = [await project.one(store.pool, f"p{no}") for no in range(4)]
+    found = [await project.one(store.pool, [], f"p{no}") for no in range(4)]
     shown = [(row.title, row.version, row.next_due) for row in found if row is not None]
     assert shown == [("示例 sample", 2, due), ("new", 3, due), ("示例 sample", 4, due), ("new", 5, due)]
     assert [row[2] for row in (await rows(database))["duty"]] == ["p0", "p1", "p2", "p3"]
@@ -185,12 +185,12 @@ async def test_a_refused_append_shows_nothing(store: PostgresStore, database: Da
 async def test_one_project(store: PostgresStore) -> None:
     made, _ = life("p1")[0]
     await store.append(made)
-    found = await project.one(store.pool, "p1")
+    found = await project.one(store.pool, [], "p1")
     assert found is not None
-    assert found == await project.one(store.pool, "P-p1")
+    assert found == await project.one(store.pool, [], "P-p1")
     assert (found.id, found.version, found.position, found.people) == ("p1", 2, 1, {"SPONSOR": ["li.wei"]})
     assert (found.started_at, found.changed_at) == (made.facts[0].recorded_at, made.facts[1].recorded_at)
-    assert await project.one(store.pool, "p2") is None
+    assert await project.one(store.pool, [], "p2") is None
     assert await project.roles(store.pool, "p1", "li.wei") == ["SPONSOR"]
 
 
@@ -201,16 +201,16 @@ async def test_the_list_goes_on_where_it_ended(store: PostgresStore) -> None:
     seen: list[str] = []
     cursor = None
     while True:
-        part, cursor = await project.listed(store.pool, 3, cursor)
+        part, cursor = await project.listed(store.pool, [], 3, cursor)
         seen += [row.id for row in part]
         if cursor is None:
             break
     assert seen == ["p6", "p5", "p4", "p3", "p2", "p1", "p0"]
-    narrowed, end = await project.listed(store.pool, 10, stage="KICKOFF")
+    narrowed, end = await project.listed(store.pool, [], 10, stage="KICKOFF")
     assert ([row.id for row in narrowed], end) == (["p5", "p3", "p1"], None)
-    narrowed, _ = await project.listed(store.pool, 10, person="person-0")
+    narrowed, _ = await project.listed(store.pool, [], 10, person="person-0")
     assert [row.id for row in narrowed] == ["p6", "p3", "p0"]
-    assert await project.listed(store.pool, 10, person="nobody") == ([], None)
+    assert await project.listed(store.pool, [], 10, person="nobody") == ([], None)
 
 
 async def test_the_inbox_shows_what_is_overdue_first(store: PostgresStore) -> None:
