@@ -151,7 +151,7 @@ async def _mind(around: Surroundings, opening: asyncio.Task[None]) -> None:
     await asyncio.wait([opening])
     if (parts := around.parts) is not None and parts.keys is not None:
         minding = (parts.keys.listen(parts.vault.forget), keep_erased(parts.store.pool, parts.keys))
-        await asyncio.gather(*minding, parts.watch.run())
+        await asyncio.gather(*minding, parts.watch.run(), parts.administration.mind())
 
 
 class Schema:

@@ -38,6 +38,8 @@ class Keeping:
     def __init__(self, store: Store, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._store = store
         self._now = now
+        self._directory: tuple[Any, bytes] = (empty(DIRECTORY), GENESIS)
+        """As it was read last, and the hash of its last event: thousands of events need not be read each time."""
 
     async def record(self, stream: str) -> Any:
         """The record of this stream as the store has it now; version 0 where nothing happened yet."""
@@ -71,7 +73,10 @@ class Keeping:
         verdict = await self._store.append(
             Append(stream, record.version, command_id, mark, facts, {"stream": stream, "events": names})
         )
-        return Kept(await self.record(stream), names) if verdict.kind is VerdictKind.OK else None
+        if verdict.kind is VerdictKind.OK:
+            return Kept(await self.record(stream), names)
+        self._directory = (empty(DIRECTORY), GENESIS)
+        return None
 
     async def _again(self, stream: str, known: KnownCommand, mark: bytes) -> Kept:
         if known.fingerprint != mark:
@@ -86,10 +91,14 @@ class Keeping:
 
     async def _folded(self, stream: str) -> tuple[Any, bytes]:
         """The record, and the hash of its last event."""
-        record, facts = empty(stream), await self._store.read(stream)
+        record, head = self._directory if stream == DIRECTORY else (empty(stream), GENESIS)
+        facts = await self._store.read(stream, after=record.version)
         for fact in facts:
             record = turned(record, _event(fact), happened(fact))
-        return record, facts[-1].leaf_hash if facts else GENESIS
+        folded = record, facts[-1].leaf_hash if facts else head
+        if stream == DIRECTORY:
+            self._directory = folded
+        return folded
 
     async def _note(
         self, stream: str, command: KeepingCommand, actor: Actor, command_id: str, refusal: Refused

@@ -58,9 +58,9 @@ def only_signed(request: Request) -> bool:
     return "sign" in request.query_params
 
 
-async def body(request: Request) -> bytes:
-    """The whole body. Raises Problem where it is too large or no JSON is announced."""
-    _check_announced(request)
+async def body(request: Request, kind: str = "application/json") -> bytes:
+    """The whole body. Raises Problem where it is too large or another kind than this is announced."""
+    _check_announced(request, kind)
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
@@ -73,15 +73,15 @@ async def body(request: Request) -> bytes:
     return read
 
 
-def _check_announced(request: Request) -> None:
+def _check_announced(request: Request, kind: str) -> None:
     announced = request.headers.get("content-length", "0")
     if announced.isascii() and announced.isdigit() and int(announced[:20]) > MOST_BYTES:
         raise Problem("TooLarge")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem("UnsupportedMediaType", "Send the body without a content encoding.")
-    media_type, _, parameters = request.headers.get("content-type", "application/json").partition(";")
+    media_type, _, parameters = request.headers.get("content-type", kind).partition(";")
     charset = parameters.strip().lower().replace('"', "")
-    if media_type.strip().lower() != "application/json" or charset not in {"", "charset=utf-8"}:
+    if media_type.strip().lower() != kind or charset not in {"", "charset=utf-8"}:
         raise Problem("UnsupportedMediaType")
 
 

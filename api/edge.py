@@ -77,7 +77,7 @@ class Edge:
         """Who asks, with a credential that is good for it. Raises Problem."""
         headers = Headers(scope=scope)
         try:
-            identity = await self._around.authenticator.authenticate(headers)
+            identity = await self._around.known(headers)
         except Unauthenticated as stranger:
             self._around.limits.stranger(scope, tried="authorization" in headers or "cookie" in headers)
             told = {"WWW-Authenticate": stranger.challenge}

@@ -19,6 +19,7 @@ from auth.credentials import Credentials
 from auth.identity import Identity, Scope
 from auth.sessions import Session, Sessions
 from auth.tokens import LONGEST, Token, Tokens, TooManyTokens
+from domain.directory.record import OrganisationRole
 from domain.messages import wrong_fields
 from domain.values import Line, Value
 
@@ -32,6 +33,8 @@ class Me(Shape):
     principal: str
     client: str
     scopes: list[Scope]
+    roles: Annotated[list[OrganisationRole], Field(description="What the directory says the caller is.")]
+    teams: list[str]
 
 
 class TokenState(Shape):
@@ -87,9 +90,10 @@ class NewToken(Value):
 
 
 async def read_me(request: Request) -> Response:
-    """Who Tandem takes the caller for, and what the credential is good for."""
-    who = asker(request)
-    return _told({"principal": who.principal, "client": who.client, "scopes": sorted(who.scopes)})
+    """Who Tandem takes the caller for, what the credential is good for, and what the directory says of them."""
+    who, known = asker(request), await parts(request).roster.directory()
+    shown = {"principal": who.principal, "client": who.client, "scopes": sorted(who.scopes)}
+    return _told(shown | {"roles": sorted(known.roles(who.principal)), "teams": sorted(known.teams_of(who.principal))})
 
 
 async def list_tokens(request: Request) -> Response:

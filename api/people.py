@@ -54,7 +54,7 @@ class PersonAnswer(PersonState):
 async def read_person(request: Request) -> Response:
     """Whether the person's texts can still be read, who asks that they be erased, and whether a hold forbids it."""
     asking.no_query(request)
-    name, people, reader = _name(request), parts(request).people, asker(request).principal
+    name, people, reader = name_of(request), parts(request).people, asker(request).principal
     if reader != name:
         await people.check(reader)
     return _answer(_shown(await people.record(name)))
@@ -65,9 +65,9 @@ def endpoint(kind: type[KeepingCommand]) -> Endpoint:
 
     async def submit(request: Request) -> Response:
         asking.no_query(request)
-        name, who = _name(request), asker(request)
+        name, who = name_of(request), asker(request)
         key = command_id(asking.idempotency_key(request))
-        command = _read(kind, await asking.body(request))
+        command = read_keeping(kind, await asking.body(request))
         kept = await parts(request).people.submit(name, command, Actor(who.principal, client=who.client), key)
         return _answered(kept)
 
@@ -75,14 +75,16 @@ def endpoint(kind: type[KeepingCommand]) -> Endpoint:
     return submit
 
 
-def _name(request: Request) -> str:
+def name_of(request: Request) -> str:
+    """The person in the path. Raises Problem where it cannot be one."""
     try:
         return _person.validate_python(request.path_params["person"])
     except ValidationError:
         raise Problem("NotFound", "A person's name is like `li.wei`.") from None
 
 
-def _read(kind: type[KeepingCommand], raw: bytes) -> KeepingCommand:
+def read_keeping(kind: type[KeepingCommand], raw: bytes) -> KeepingCommand:
+    """The command in a body. Raises Refused with one entry per wrong field."""
     try:
         return kind.model_validate_json(orjson.dumps(asking.decoded(raw)))
     except asking.NotAnObject as error:

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 
+from auth.development import DevelopmentAuthenticator
 from auth.identity import EVERY_SCOPE, Authenticator, Identity, Unauthenticated
 from auth.secret import digest
 from auth.sessions import Sessions
@@ -81,6 +82,12 @@ class Credentials:
             confirmed_at=session.confirmed_at,
             ambient=True,
         )
+
+
+def trusts_names(authenticator: Authenticator) -> bool:
+    """Whether it takes names on trust, as on a development machine."""
+    known = authenticator._others if isinstance(authenticator, Credentials) else authenticator
+    return isinstance(known, DevelopmentAuthenticator)
 
 
 def session_cookie(headers: Mapping[str, str]) -> str | None:

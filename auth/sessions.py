@@ -1,5 +1,6 @@
 """Sessions of browsers: a random id in a cookie, its hash in a table, to be ended by whoever it belongs to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -30,6 +31,7 @@ SEEN = "UPDATE tandem.session SET seen_at = now() WHERE hash = $1 AND seen_at < 
 CONFIRM = "UPDATE tandem.session SET confirmed_at = now() WHERE id = $1 AND ended_at IS NULL"
 END = "UPDATE tandem.session SET ended_at = now() WHERE id = $1 AND person = $2 AND ended_at IS NULL RETURNING id"
 END_ALL = "UPDATE tandem.session SET ended_at = now() WHERE person = $1 AND ended_at IS NULL"
+END_OF = "UPDATE tandem.session SET ended_at = now() WHERE person = ANY($1) AND ended_at IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +86,7 @@ class Sessions:
     async def end_all(self, person: str) -> None:
         """Signed out everywhere."""
         await self._database.execute(END_ALL, person)
+
+    async def end_of(self, people: Sequence[str]) -> None:
+        """These people are signed out everywhere."""
+        await self._database.execute(END_OF, list(people))

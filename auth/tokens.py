@@ -1,6 +1,6 @@
 """Tokens for programs and for people's own scripts: shown once, kept as a hash, bounded in scope and time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -33,6 +33,7 @@ USED = """
     WHERE hash = $1 AND (used_at IS NULL OR used_at < now() - interval '1 min')
 """
 END_ALL = "UPDATE tandem.token SET ended_at = now() WHERE principal = $1 AND ended_at IS NULL"
+END_OF = "UPDATE tandem.token SET ended_at = now() WHERE principal = ANY($1) AND ended_at IS NULL"
 
 
 class TooManyTokens(Exception):
@@ -98,6 +99,10 @@ class Tokens:
     async def end_all(self, principal: str) -> None:
         """Of somebody who is let go."""
         await self._database.execute(END_ALL, principal)
+
+    async def end_of(self, principals: Sequence[str]) -> None:
+        """Of all of these."""
+        await self._database.execute(END_OF, list(principals))
 
 
 def _token(row: Any) -> Token:

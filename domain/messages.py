@@ -117,8 +117,8 @@ class Command(Value):
 
     @classmethod
     def route(cls) -> str:
-        """The command's name in a URL and on the command line: `WithdrawChange` → `withdraw-change`."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+        """The command's name in a URL and on the command line."""
+        return dashed(cls.__name__)
 
 
 class Event(Value):
@@ -180,6 +180,11 @@ def _readable(value: Any, language: str) -> str:
     if hasattr(value, "amount"):
         return f"{value.amount} {value.currency}"
     return str(value)
+
+
+def dashed(name: str) -> str:
+    """`WithdrawChange` → `withdraw-change`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
 @cache

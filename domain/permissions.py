@@ -46,7 +46,7 @@ class Right:
     """Organisation roles of which one is needed; None: none is."""
     anywhere: frozenset[Role] = frozenset()
     """Roles that do instead of them, in whatever project they are held."""
-    code: str = "NotPrivileged"
+    code: str = "NotAllowed"
     """What whoever lacks it is answered with."""
     by_rule: bool = False
     """Whether the command asks for it itself, so that its refusal is noted; else the door asks."""
@@ -57,14 +57,34 @@ SIGNED_IN = Right("whoever is signed in; lists hold what they see", "已登录�
 SEES = Right("whoever sees the project", "可见该项目者", sees=True)
 OWN = Right("whoever is signed in, for what is their own", "已登录者,仅限本人的内容")
 STARTER = Right("whoever the project names as PMO or product manager", "立项时指定的 PMO 或产品经理")
-OFFICER = Right(
+OFFICERS = Right(
     "PMO officers",
     "PMO 人员",
     organisation=frozenset({OrganisationRole.PMO}),
     anywhere=frozenset({Role.PMO}),
+    code="ForOfficers",
 )
-SELF_OR_OFFICER = replace(OFFICER, en="the person, and PMO officers", zh="本人及 PMO 人员", themselves=True)
+KEEPERS = replace(OFFICERS, code="NotPrivileged", by_rule=True)
+THEMSELVES = replace(KEEPERS, en="the person, and PMO officers", zh="本人及 PMO 人员", themselves=True)
+AUDITORS = Right(
+    "auditors of the organisation",
+    "组织审计员",
+    organisation=frozenset({OrganisationRole.AUDITOR}),
+    code="ForAuditors",
+)
+ADMINISTRATORS = Right(
+    "administrators",
+    "管理员",
+    organisation=frozenset({OrganisationRole.ADMINISTRATOR}),
+    code="NotAdministrator",
+    by_rule=True,
+)
 NOBODY = Right("nobody", "无人", organisation=frozenset())
+FOUNDER = Right(
+    "the owner, while nobody has founded it; on a development machine anybody",
+    "尚未建立时的首位所有者;开发模式下任何人",
+    by_rule=True,
+)
 
 _BY_RIGHT: tuple[tuple[Right, str], ...] = (
     (
@@ -74,15 +94,22 @@ _BY_RIGHT: tuple[tuple[Right, str], ...] = (
     (STARTER, "startProject"),
     (SIGNED_IN, "readPermissions submitBulk listProjects readFeed"),
     (SEES, "readProject readDecisions readDecision readKpis readPlan readDiff readHistory exportProject"),
-    (SIGNED_IN, "readAuditEvents readRefusals readAuditReads exportLog"),
+    (SIGNED_IN, "readAuditEvents readRefusals readAuditReads"),
     (SIGNED_IN, "readCheckpoint listCheckpoints listKeys proveInclusion proveConsistency cosign"),
+    (AUDITORS, "exportLog"),
+    (SIGNED_IN, "listPeople readEntry listTeams listRoles exportDirectory"),
+    (FOUNDER, "foundDirectory"),
+    (ADMINISTRATORS, "addPerson deactivatePerson reactivatePerson importPeople importDirectory invitePerson"),
+    (ADMINISTRATORS, "makeTeam addToTeam removeFromTeam dissolveTeam"),
+    (ADMINISTRATORS, "grantOrganisationRole confirmOrganisationRole endOrganisationRole"),
     (OWN, "readInbox markMessageRead readMe readPreferences changePreferences"),
     (OWN, "listTokens makeToken endToken listSessions endSession"),
     (OWN, "listConsumers putConsumer readConsumer deleteConsumer readBatch acknowledgeBatch resetConsumer"),
     (OWN, "createWebhook listWebhooks readWebhook changeWebhook deleteWebhook rotateWebhookSecret"),
     (OWN, "sendTest resendEvents readDeliveries readDelivery"),
-    (SELF_OR_OFFICER, "readPerson"),
-    (OFFICER, "requestErasure confirmErasure withdrawErasure holdPerson releasePerson readOutbox"),
+    (THEMSELVES, "readPerson"),
+    (KEEPERS, "requestErasure confirmErasure withdrawErasure holdPerson releasePerson"),
+    (OFFICERS, "readOutbox"),
 )
 RIGHTS: dict[str, Right] = {name: right for right, names in _BY_RIGHT for name in names.split()}
 """Every operation that is no command on a project. What is not here is denied to everybody."""

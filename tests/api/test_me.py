@@ -37,7 +37,8 @@ def bearer(token: Any) -> dict[str, str]:
 async def test_a_token_reads_but_acts_only_within_its_scopes(api: Api) -> None:
     token = await make(api)
     me = await api.client.get("/v1/me", headers=bearer(token))
-    assert me.json() == {"principal": "li.wei", "client": "token:personal", "scopes": ["read"]}
+    told = {"principal": "li.wei", "client": "token:personal", "scopes": ["read"], "roles": [], "teams": []}
+    assert me.json() == told
     refused = await api.client.post("/v1/projects", json={}, headers=bearer(token))
     assert (refused.status_code, refused.json()["code"]) == (403, "ScopeMissing")
     refused = await api.client.get("/v1/audit/events", headers=bearer(token))
