@@ -78,7 +78,7 @@ async def test_whoever_was_erased_is_not_kept_again(api: Api, keys: PostgresVaul
 
 
 async def test_the_outbox_is_for_officers_and_paged(api: Api, store: PostgresStore) -> None:
-    problem(await api.get("/v1/outbox", PRODUCT), 403, "NotPrivileged")
+    problem(await api.get("/v1/outbox", PRODUCT), 403, "ForOfficers")
     await api.start()
     for number in range(3):
         ids = (str(uuid4()), PRODUCT, "mail", f"<{number}@tandem.example>", "<p@tandem.example>")
