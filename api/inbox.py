@@ -9,7 +9,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api import shapes
+from api import inbox_shapes
 from api.asking import idempotency_key, no_query
 from api.language import language_of
 from api.operation import KEY, Operation, path_parameter
@@ -18,7 +18,18 @@ from api.past import PastTime
 from api.plain import moment, plain
 from api.problems import Problem, invalid
 from api.projects import PRIVATE
+from api.sight import keys_of
 from api.then import waiting_then
+from api.waiting import (
+    Awaited,
+    Projects,
+    awaited_by,
+    decision_time_left,
+    projects_of,
+    with_projects_of,
+    working_time_left,
+)
+from domain.project.aggregate import Project
 from projections.duties import Waiting, waiting
 from projections.messages import Line, Messages
 
@@ -34,13 +45,20 @@ class InboxParameters(PastTime):
 
 
 async def read_inbox(request: Request, asked: Annotated[InboxParameters, Query()]) -> Response:
-    """Duties, overdue first, then by due time; and messages, the newest first; with `as_of` as they were then."""
+    """What waits for the caller, overdue first, then by due time; open decisions that the caller asked for; messages.
+
+    The newest message comes first. With `as_of` everything is as it was then.
+    """
     who, behind, language, at = asker(request).principal, parts(request), language_of(request), asked.instant()
     now = behind.now() if at is None else min(at, behind.now())
     read = _now if at is None else _then
     duties, rows, unread = await read(behind, who, now, asked)
+    projects: Projects = await projects_of(behind, who, None if at is None else now)
+    if at is None:
+        projects = await with_projects_of(behind, duties, projects)
     shown = {
-        "duties": [_duty(duty, now) for duty in duties],
+        "duties": [_duty(duty, projects.get(duty.project_id), now) for duty in duties],
+        "waiting_for": [_awaited(one, now) for one in awaited_by(who, projects, now)],
         "messages": [_message(row, language) for row in rows[: asked.limit]],
         "unread": unread,
         "next": str(rows[asked.limit - 1].id) if len(rows) > asked.limit else None,
@@ -49,14 +67,15 @@ async def read_inbox(request: Request, asked: Annotated[InboxParameters, Query()
 
 
 async def _now(behind: Parts, who: str, now: datetime, asked: InboxParameters) -> tuple[list[Waiting], list[Line], int]:
-    database, messages = behind.store.pool, Messages(behind.store.pool)
+    database, messages = behind.store.pool, Messages(behind.store.pool, await behind.sight.keys(who))
     duties = await waiting(database, who, now, asked.limit)
     rows = await messages.of(who, limit=asked.limit + 1, before=_before(asked.cursor), unread=asked.unread)
     return duties, rows, await messages.unread(who)
 
 
 async def _then(behind: Parts, who: str, at: datetime, asked: InboxParameters) -> tuple[list[Waiting], list[Line], int]:
-    messages, before = Messages(behind.store.pool), _before(asked.cursor)
+    before = _before(asked.cursor)
+    messages = Messages(behind.store.pool, await behind.sight.keys(who))
     duties = await waiting_then(behind, who, at, asked.limit)
     rows = await messages.of_then(who, at, limit=asked.limit + 1, before=before, unread=asked.unread)
     return duties, rows, await messages.unread_then(who, at)
@@ -70,7 +89,8 @@ async def mark_read(request: Request) -> Response:
     if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= MOST_ID):
         raise Problem("NoMessage")
     number = int(text)
-    if not await Messages(parts(request).store.pool).mark_read(asker(request).principal, number):
+    messages = Messages(parts(request).store.pool, await keys_of(request))
+    if not await messages.mark_read(asker(request).principal, number):
         raise Problem("NoMessage")
     return Response(orjson.dumps({"id": number, "read": True}), media_type="application/json")
 
@@ -83,7 +103,7 @@ def _before(cursor: str | None) -> int | None:
     return int(cursor)
 
 
-def _duty(duty: Waiting, now: datetime) -> dict[str, Any]:
+def _duty(duty: Waiting, project: Project | None, now: datetime) -> dict[str, Any]:
     return {
         "project": duty.project_id,
         "code": duty.code,
@@ -94,8 +114,30 @@ def _duty(duty: Waiting, now: datetime) -> dict[str, Any]:
         "since": moment(duty.since),
         "due_at": plain(duty.due_at),
         "overdue": duty.due_at is not None and duty.due_at <= now,
+        "working_time_left": working_time_left(project, duty, now),
         "held": duty.held,
         "href": f"/v1/projects/{duty.project_id}",
+    }
+
+
+def _awaited(one: Awaited, now: datetime) -> dict[str, Any]:
+    decision, project = one.decision, one.project
+    return {
+        "project": project.id,
+        "code": project.code,
+        "project_title": project.title,
+        "decision": decision.id,
+        "kind": decision.kind.value,
+        "title": decision.title,
+        "since": moment(decision.opened_at),
+        "due_at": moment(decision.due_at),
+        "overdue": decision.due_at <= now,
+        "working_time_left": decision_time_left(project, decision, now),
+        "held": project.held,
+        "people": list(one.people),
+        "nudges": decision.nudges,
+        "nudge": {"allowed": one.refusal is None, "why": one.refusal and one.refusal.detail},
+        "href": f"/v1/projects/{project.id}/decisions/{decision.id}",
     }
 
 
@@ -121,8 +163,8 @@ OPERATIONS = (
         "markMessageRead",
         "inbox",
         mark_read,
-        shapes.Marked,
+        inbox_shapes.Marked,
         extra={"parameters": [path_parameter("message_id", "A message of the caller's."), KEY]},
     ),
-    Operation("GET", "/v1/inbox", "readInbox", "inbox", read_inbox, shapes.InboxState),
+    Operation("GET", "/v1/inbox", "readInbox", "inbox", read_inbox, inbox_shapes.InboxState),
 )

@@ -194,46 +194,6 @@ class EventList(Shape):
     next: int | None
 
 
-class DutyState(Shape):
-    """Something that waits for the caller."""
-
-    project: str
-    code: str
-    kind: str
-    ref: str
-    title: str
-    since: datetime
-    due_at: datetime | None
-    overdue: bool
-    held: bool
-
-
-class MessageState(Shape):
-    """Something that the caller was told."""
-
-    id: int
-    project: str
-    text: str
-    at: datetime
-    read: bool
-
-
-class InboxState(Shape):
-    """Duties, overdue first, and messages, the newest first."""
-
-    duties: list[DutyState]
-    messages: list[MessageState]
-    unread: int
-    next: str | None
-
-
-class Marked(Shape):
-    """A message that was read."""
-
-    id: int
-    read: bool
-
-
 class BulkResult(Shape):
     """What became of one command: the status that it would have had alone, and an answer or a problem."""
 

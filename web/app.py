@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api.problems import Problem
-from web import account, decision, inbox, signing
+from web import account, decision, doing, inbox, project, signing
 from web.page import FILES, VERSION, Answers, Site, answering
 
 OPEN: tuple[tuple[str, str, Answers], ...] = (
@@ -23,7 +23,14 @@ OPEN: tuple[tuple[str, str, Answers], ...] = (
 """What strangers get to."""
 CLOSED: tuple[tuple[str, str, Answers], ...] = (
     ("GET", "/", inbox.inbox),
+    ("POST", "/messages/read", inbox.mark_all_read),
     ("POST", "/messages/{message}/read", inbox.mark_read),
+    ("GET", "/projects", project.listing),
+    ("GET", "/projects/new", doing.begin),
+    ("POST", "/projects/new", doing.start),
+    ("GET", "/projects/{id}", project.show),
+    ("GET", "/projects/{id}/do/{command}", doing.show),
+    ("POST", "/projects/{id}/do/{command}", doing.act),
     ("GET", "/projects/{id}/decisions/{decision}", decision.show),
     ("POST", "/projects/{id}/decisions/{decision}", decision.vote),
     ("GET", "/confirm/{id}/{decision}", decision.show),

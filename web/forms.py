@@ -70,6 +70,8 @@ class Filling:
     errors: Sequence[Wrong] = ()
     offers: Mapping[str, Offer] = field(default_factory=dict)
     """Values to pick from, by a field's own name."""
+    picks: AbstractSet[str] = frozenset()
+    """Fields of people for which nobody else can be named than those offered."""
     hidden: AbstractSet[str] = frozenset()
     """Fields that are bound: sent, and not shown."""
     left_out: AbstractSet[str] = frozenset()
@@ -146,9 +148,8 @@ def _field(
     if found.get("type") == "array":
         return _list(name, label, found, command, value, filling, required=required)
     kind, given = _simple(name, found)
-    if kind == "person" or not offers:
-        offers = given or offers
-    elif kind == "text":
+    offers = given or offers
+    if offers and (kind == "text" or label in filling.picks):
         kind = "pick"
     return Field(
         name,

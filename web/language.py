@@ -17,9 +17,12 @@ LOCALES = Path(__file__).parent / "locales"
 
 @cache
 def catalogue(language: str) -> dict[str, str]:
-    """Message → words in the language; read once from its .po file."""
-    with (LOCALES / language / "LC_MESSAGES" / "tandem.po").open("rb") as file:
-        return {str(one.id): str(one.string) for one in read_po(file) if one.id and one.string}
+    """Message → words in the language; read once from its .po files."""
+    words: dict[str, str] = {}
+    for path in sorted((LOCALES / language / "LC_MESSAGES").glob("*.po")):
+        with path.open("rb") as file:
+            words |= {str(one.id): str(one.string) for one in read_po(file) if one.id and one.string}
+    return words
 
 
 def chosen(request: Request) -> str:

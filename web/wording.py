@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from inspect import cleandoc
 
 from domain.messages import Command
+from domain.project.aggregate import Project
+from domain.refusals import Refused
+from domain.values import Role, Stage
 from web.forms import Field
 from web.language import catalogue, coded, speaker
 
@@ -70,3 +73,18 @@ def purpose_of(command: type[Command], language: str) -> Said:
     first = cleandoc(command.__doc__ or "").split("\n\n")[0].replace("\n", " ")
     words = catalogue(language).get(first)
     return Said(words or first, language if words else "en")
+
+
+def why_not(refusal: Refused, command: type[Command], project: Project, language: str) -> Said:
+    """Why somebody may not ask for this now, as far as role, stage and hold tell."""
+    say, comma = speaker(language), "、" if language == "zh" else ", "
+    if refusal.code == "WrongRole":
+        roles = comma.join(coded(role.value, language) for role in Role if role in command.roles)
+        return Said(say("This is for these roles of the project: {roles}.", roles=roles), language)
+    if refusal.code == "WrongStage":
+        stages = comma.join(coded(stage.value, language) for stage in Stage if stage in command.stages)
+        here = coded(project.stage.value, language)
+        return Said(say("This belongs to {stages}; the project is in {here}.", stages=stages, here=here), language)
+    if refusal.code in {"OnHold", "ProjectEnded"}:
+        return Said(say("The project is on hold" if refusal.code == "OnHold" else "The project has ended"), language)
+    return Said(refusal.detail, "en")

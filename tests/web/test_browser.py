@@ -86,7 +86,7 @@ async def test_from_a_link_to_a_signature(
     await page.wait_for_url("**/decisions/*")
     await seen(page, f"{locale}-decision", tmp_path)
     await page.check("input[value=REJECT]")
-    await page.click("main form button")
+    await page.click("main form.card button")
     await page.wait_for_selector("[role=alert]")
     await seen(page, f"{locale}-refused", tmp_path)
     await page.check("input[value=APPROVE]")

@@ -17,6 +17,8 @@ from tests.conftest import Database
 from tests.web.test_signing import link_of
 from tests.web.visiting import Form, Reader, Visitor
 
+APPROVE = {"/value": "APPROVE"}
+
 
 @pytest.fixture
 async def project(api: Api) -> str:
@@ -85,11 +87,11 @@ async def test_a_vote_on_the_page_signs_exactly_what_it_shows(pmo: Visitor, api:
     for kpi in state["agreement"]["proposal"]["kpis"]:
         assert kpi["name"] in page
     form = await form_at(pmo, path, path)
-    signed = await pmo.submit(path, form, value="APPROVE", reason="", slot="")
-    assert (signed.status_code, signed.headers["location"]) == (303, path)
+    signed = await pmo.submit(path, form, **APPROVE)
+    assert (signed.status_code, signed.headers["location"].partition("?")[0]) == (303, path)
     after = next(d for d in (await api.state(project))["decisions"] if d["id"] == shown["id"])
     assert [(b["person"], b["choice"]) for b in after["ballots"]] == [(PMO, "APPROVE")]
-    again = await pmo.submit(path, form, value="APPROVE", reason="")
+    again = await pmo.submit(path, form, **APPROVE)
     assert again.status_code == 303
     assert PMO in (await pmo.get(path)).text
 
@@ -97,31 +99,33 @@ async def test_a_vote_on_the_page_signs_exactly_what_it_shows(pmo: Visitor, api:
 async def test_a_refusal_is_shown_in_place_with_its_rule_and_next_step(pmo: Visitor, api: Api, project: str) -> None:
     path = await open_decision(api, project)
     form = await form_at(pmo, path, path)
-    refused = await pmo.submit(path, form, value="REJECT", reason="")
+    refused = await pmo.submit(path, form, **{"/value": "REJECT"})
     assert refused.status_code == 422
     assert "DR5" in refused.text
     assert "Add `reason`" in refused.text
+    assert 'value="REJECT" required checked' in refused.text
     assert "Not signed" in refused.text
 
 
 async def test_content_that_was_replaced_is_not_signed(pmo: Visitor, api: Api, project: str) -> None:
     path = await open_decision(api, project)
     form = await form_at(pmo, path, path)
-    stale = await pmo.submit(path, form, value="APPROVE", reason="", content_hash="0" * 64)
+    stale = await pmo.submit(path, form, **APPROVE, **{"/content_hash": "0" * 64})
     assert stale.status_code == 409
     assert "was replaced meanwhile" in stale.text
-    assert form.fields["content_hash"] in stale.text
+    assert form.fields["/content_hash"] in stale.text
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"value": "PERHAPS"}, {"revision": "x"}, {"revision": "9" * 50}, {"reason": "\x00"}, {"slot": "'; --"}]
+    "wrong",
+    [{"/value": "PERHAPS"}, {"/revision": "x"}, {"/revision": "9" * 50}, {"/reason": "\x00"}, {"/slot": "'; --"}],
 )
 async def test_what_no_form_of_ours_sends_is_refused_and_breaks_nothing(
     wrong: dict[str, str], pmo: Visitor, api: Api, project: str
 ) -> None:
     path = await open_decision(api, project)
     form = await form_at(pmo, path, path)
-    answer = await pmo.submit(path, form, **({"value": "APPROVE", "reason": "x"} | wrong))
+    answer = await pmo.submit(path, form, **(APPROVE | wrong))
     assert answer.status_code in {404, 409, 422}, answer.text
     assert (await api.state(project))["decisions"][-1]["ballots"] == []
 
@@ -135,8 +139,8 @@ async def test_a_delegate_signs_in_the_other_persons_name(
     await visitor.post(await link_of(store, "he.yu"))
     path = await open_decision(api, project)
     form = await form_at(visitor, path, path)
-    assert "on_behalf_of" in form.fields
-    signed = await visitor.submit(path, form, value="APPROVE", reason="", on_behalf_of=PMO)
+    assert "/on_behalf_of" in form.fields
+    signed = await visitor.submit(path, form, **APPROVE, **{"/on_behalf_of": PMO})
     assert signed.status_code == 303, signed.text
     ballot = (await api.state(project))["decisions"][-1]["ballots"][0]
     assert (ballot["person"], ballot["principal"]) == (PMO, "he.yu")
@@ -147,7 +151,7 @@ async def test_the_page_of_a_mails_link_is_the_decision(pmo: Visitor, api: Api, 
     path = await open_decision(api, project)
     confirm = path.replace("/projects/", "/confirm/").replace("/decisions", "")
     form = await form_at(pmo, confirm, path)
-    assert form.fields["content_hash"]
+    assert form.fields["/content_hash"]
 
 
 async def test_what_was_signed_can_still_be_read(pmo: Visitor, project: str) -> None:

@@ -129,6 +129,6 @@ async def test_a_scanner_that_follows_every_link_and_submits_every_form_decides_
         for form in found.forms:
             await visitor.submit(path, form, person=PMO, password="guess")
     for path in (f"/projects/{project}/decisions/D-1", "/messages/1/read", "/account/tokens"):
-        assert (await visitor.post(path, {"value": "APPROVE"})).headers["location"] == "/sign-in"
+        assert (await visitor.post(path, {"/value": "APPROVE"})).headers["location"] == "/sign-in"
     assert len(seen) > 4
     assert await store.pool.fetchval("SELECT count(*) FROM tandem.event") == before

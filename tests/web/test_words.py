@@ -8,12 +8,18 @@ import pytest
 from jinja2 import nodes
 from pydantic import BaseModel
 
+from domain.decider import COMMANDS
 from domain.project.agreement import AgreementContent
 from domain.project.charter import CharterContent
 from domain.project.plan import PlanContent
 from tests.architecture.source import ROOT
+from web.forms import Field, Filling, everything, fields_of
 from web.language import LANGUAGES, catalogue, coded
 from web.page import ENVIRONMENT
+from web.wording import BOUNDED, PLAIN, purpose_of
+
+SAME = {"PMO", "KPI", "kpi", "raci", "pmo", "RACI"}
+"""Words that are the same in both languages."""
 
 
 def said() -> set[str]:
@@ -27,8 +33,8 @@ def said() -> set[str]:
             if isinstance(call.node, nodes.Name) and call.node.name == "_":
                 found.add(str(call.args[0].as_const()))
     for path in (ROOT / "web").glob("*.py"):
-        found |= set(re.findall(r'\.say\("([^"]+)"', path.read_text(encoding="utf-8")))
-    return found
+        found |= set(re.findall(r'\bsay\(\s*"([^"]+)"', path.read_text(encoding="utf-8")))
+    return found | set(PLAIN.values()) | set(BOUNDED.values())
 
 
 def fields(kind: Any) -> set[str]:
@@ -65,6 +71,20 @@ def test_what_is_signed_reads_in_chinese() -> None:
     assert {name for name in signed if name not in catalogue("zh")} == set()
 
 
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_has_its_words_in_both_languages(name: str) -> None:
+    asked = everything(fields_of(COMMANDS[name], Filling(COMMANDS[name].example)))
+    codes = {name} | {word for one in asked for word in words_of(one)}
+    assert {code for code in codes if coded(code, "zh") == coded(code, "en") and code not in SAME} == set()
+    assert purpose_of(COMMANDS[name], "zh").lang == "zh"
+
+
+def words_of(field: Field) -> set[str]:
+    """What of a field is shown as a word."""
+    rows = set() if field.label.isdigit() else {field.label}
+    return rows | {code for code, words in field.offers if code == words}
+
+
 def test_an_unknown_code_is_still_readable() -> None:
-    assert coded("WithdrawChange", "en") == "Withdraw change"
-    assert coded("on_behalf_of", "zh") == "On behalf of"
+    assert coded("WithdrawRisk", "en") == "Withdraw risk"
+    assert coded("quite_new", "zh") == "Quite new"
