@@ -27,7 +27,7 @@ from api.problems import Problem
 from api.shapes import Shape
 from auth.accounts import Accounts
 from auth.links import LIVES, Links
-from domain.directory.asking import check_may_change
+from domain.directory.asking import check_may_change, may_change
 from domain.directory.importing import MOST_ROWS, ImportPeople, ImportRow, RowOutcome, outcomes
 from domain.directory.people import AddPerson
 from domain.directory.record import Directory
@@ -119,12 +119,13 @@ async def import_list(request: Request, asked: Annotated[ImportParameters, Query
     actor, administration = actor_of(request), parts(request).administration
     record = await administration.record()
     found = _looked_at(record, reading, actor.person)
+    if asked.dry_run or not reading.rows:
+        check_may_change(record, actor.person)
     if asked.dry_run:
-        check_may_change(record, actor.person)
         return _answer(_told(reading, found, language_of(request), actor.person))
-    if any(outcome.refusal for _, _, outcome in found) or reading.faults:
-        check_may_change(record, actor.person)
-        raise _refused([*reading.faults, *_rule_faults(found)])
+    # Whoever may not is refused by the command itself, which notes it; what is wrong with the list is not for them.
+    if (faults := _faults(reading, found)) and may_change(record, actor.person):
+        raise _refused(faults)
     done = await _taken(request, [row for _, row in reading.rows], command_id(key))
     return _answer(
         {"dry_run": False, "lines": len(reading.rows), "events": _counted(done), "faults": [], "changes": []}
@@ -221,26 +222,23 @@ def _looked_at(record: Directory, reading: Reading, person: str) -> Looked:
     return [(line, row, outcome) for (line, row), outcome in zip(reading.rows, found, strict=True)]
 
 
-def _rule_faults(found: Looked) -> Iterator[Fault]:
-    for line, _, outcome in found:
-        if outcome.refusal:
-            yield Fault(line, outcome.refusal.code, outcome.refusal.detail)
+def _faults(reading: Reading, found: Looked) -> list[Fault]:
+    """Lines that cannot be read and lines that a rule refuses, in order."""
+    refused = ((line, outcome.refusal) for line, _, outcome in found if outcome.refusal)
+    by_rule = [Fault(line, refusal.code, refusal.detail) for line, refusal in refused]
+    return sorted([*reading.faults, *by_rule], key=lambda fault: fault.line)
 
 
 def _refused(faults: Sequence[Fault]) -> Problem:
-    ordered = sorted(faults, key=lambda fault: fault.line)[:MOST_TOLD]
-    return Problem(
-        "LinesRefused",
-        f"{len(faults)} lines are wrong, so none was taken.",
-        errors=[
-            {"pointer": f"/lines/{f.line}", "code": f.code, "message": f"Line {f.line}: {f.message}"} for f in ordered
-        ],
-    )
+    told = [
+        {"pointer": f"/lines/{f.line}", "code": f.code, "message": f"Line {f.line}: {f.message}"}
+        for f in faults[:MOST_TOLD]
+    ]
+    return Problem("LinesRefused", f"{len(faults)} lines are wrong, so none was taken.", errors=told)
 
 
 def _told(reading: Reading, found: Looked, language: str, person: str) -> dict[str, Any]:
     """What would happen."""
-    faults = sorted([*reading.faults, *_rule_faults(found)], key=lambda fault: fault.line)
     changes: list[dict[str, Any]] = [
         {
             "line": line,
@@ -255,7 +253,7 @@ def _told(reading: Reading, found: Looked, language: str, person: str) -> dict[s
         "dry_run": True,
         "lines": len(reading.rows) + len(reading.faults),
         "events": _counted([name for change in changes for name in change["events"]]),
-        "faults": [{"line": f.line, "code": f.code, "message": f.message} for f in faults],
+        "faults": [{"line": f.line, "code": f.code, "message": f.message} for f in _faults(reading, found)],
         "changes": changes,
     }
 

@@ -5,6 +5,7 @@ from functools import partial
 
 from starlette.responses import Response
 
+from api.dispatch import command_id
 from api.parts import surroundings
 from api.problems import Problem
 from auth.accounts import Accounts
@@ -12,6 +13,10 @@ from auth.credentials import COOKIE, Credentials
 from auth.links import Link, Links, Purpose
 from auth.passwords import Locked, Passwords, Weak
 from auth.sessions import LASTING, Sessions
+from domain.directory.asking import is_provider
+from domain.directory.people import FoundDirectory
+from domain.messages import Actor
+from domain.refusals import Refused
 from web.page import Page, local
 
 PERSON = re.compile(r"[a-z][a-z0-9._-]{0,63}")
@@ -67,7 +72,7 @@ async def begin(page: Page) -> Response:
     if not await _works(page, link, "first-run"):
         return page.show("dead_link.html", 410)
     again = partial(page.show, "first_run.html", 422, link=link, person=person)
-    if not PERSON.fullmatch(person):
+    if not PERSON.fullmatch(person) or is_provider(person):
         said = page.say("A name is like li.wei: lower case letters, digits, dots and dashes.")
         return again(wrong=said)
     try:
@@ -75,6 +80,7 @@ async def begin(page: Page) -> Response:
             await Passwords(page.behind.store.pool).check(person, password)
     except Weak as weak:
         return again(wrong=page.say(weak.detail))
+    await _found(page, person)
     if await links.use(_secret(page)) is None:
         return page.show("dead_link.html", 410)
     await Accounts(page.behind.store.pool).make(person)
@@ -98,6 +104,16 @@ def forget(page: Page) -> None:
     known = surroundings(page.request).authenticator
     if isinstance(known, Credentials):
         known.forget()
+
+
+async def _found(page: Page, person: str) -> None:
+    """The first person founds the directory. First of all: cut short after it, the link still works, and it stays."""
+    actor = Actor(person, client="first-run")
+    try:
+        await page.behind.administration.submit(FoundDirectory(), actor, command_id(f"first-run-{person}"))
+    except Refused as refused:
+        if refused.code != "AlreadyFounded":
+            raise
 
 
 def _form(page: Page, status: int = 200, wrong: str = "") -> Response:

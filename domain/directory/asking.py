@@ -23,6 +23,11 @@ def is_provider(person: str) -> bool:
     return person.startswith(PROVIDER)
 
 
+def may_change(record: Directory, person: str) -> bool:
+    """Whether it is an administrator, or a provider."""
+    return is_provider(person) or OrganisationRole.ADMINISTRATOR in record.roles(person)
+
+
 def check_may_change(record: Directory, person: str) -> None:
     """Raises Refused unless an administrator asks, or a provider."""
     if not record.people:
@@ -32,7 +37,7 @@ def check_may_change(record: Directory, person: str) -> None:
             rule="D1",
             next_step="Found it first: the page of the first run does, and on a development machine `directory found`.",
         )
-    if is_provider(person) or OrganisationRole.ADMINISTRATOR in record.roles(person):
+    if may_change(record, person):
         return
     raise not_allowed(
         "Only an administrator changes the directory.",

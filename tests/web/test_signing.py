@@ -2,9 +2,11 @@
 
 import pytest
 
+from activities.keeping import Keeping
 from auth.accounts import Accounts
 from auth.links import Links
 from auth.passwords import FREE, Passwords
+from domain.directory.record import OrganisationRole
 from store.postgres import PostgresStore
 from tests.api import journey
 from tests.api.asking import PMO, Api
@@ -35,11 +37,12 @@ async def test_looking_at_a_link_uses_nothing_up_and_the_button_does(visitor: Vi
 
 async def test_the_first_run_makes_the_owner_once(visitor: Visitor, store: PostgresStore) -> None:
     one, two = [f"/start/{await Links(store.pool).make('first-run', None, 'test')}" for _ in range(2)]
-    for wrong in ({"person": "Li Wei"}, {"person": "li.wei", "password": "short"}):
+    for wrong in ({"person": "Li Wei"}, {"person": "provider.x"}, {"person": "li.wei", "password": "short"}):
         assert (await visitor.post(one, wrong)).status_code == 422
     assert (await visitor.post(one, {"person": "li.wei", "password": GOOD})).status_code == 303
     assert "li.wei" in (await visitor.get("/")).text
     assert await Accounts(store.pool).owner() == "li.wei"
+    assert (await Keeping(store).record("directory")).holders(OrganisationRole.ADMINISTRATOR) == ("li.wei",)
     assert (await visitor.get(two)).status_code == 410
     assert (await visitor.post(two, {"person": "eve"})).status_code == 410
     assert not await Accounts(store.pool).living("eve")
