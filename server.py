@@ -28,12 +28,13 @@ from api.newest import Newest
 from api.parts import Installation, Parts, Surroundings
 from api.waker import TemporalWaker
 from api.wakes import Wakes
+from auth.confirmation import Confirmations
 from auth.credentials import Credentials
 from auth.development import DevelopmentAuthenticator
 from auth.identity import Authenticator, NobodyKnown
 from auth.sessions import Sessions
 from auth.tokens import Tokens
-from config import Settings, configure_logging, load_templates
+from config import Settings, checked, load_templates
 from projections.people import keep_erased
 from store.migrate import MigrationRefused, status
 from store.postgres import PostgresStore
@@ -70,8 +71,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 await _close(around.parts)
 
     app = build(around, lifespan)
-    add_pages(app, Site(secure=wanted.public_url.startswith("https://")))
+    add_pages(app, _site(wanted))
     return app
+
+
+def _site(settings: Settings) -> Site:
+    """What the pages know of the installation. Raises WrongMasterKey."""
+    confirmations = Confirmations(load_master(settings.vault_key, settings.vault_key_file))
+    return Site(secure=settings.public_url.startswith("https://"), confirmations=confirmations)
 
 
 def authenticator(settings: Settings) -> Authenticator:
@@ -217,9 +224,7 @@ def serve(settings: Settings) -> None:
 if __name__ == "__main__":
     import os
 
-    wanted = Settings()
-    configure_logging(wanted)
-    serve(wanted)
+    serve(checked("server"))
     # The engine's client can crash while the interpreter is torn down; nothing is left to do by then.
     logging.shutdown()
     os._exit(0)

@@ -1,7 +1,7 @@
 """What every page has: a reader or none, words, headers that protect, and an answer for whatever goes wrong."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -21,6 +21,7 @@ from activities.vault import VaultLocked
 from api.asking import MOST_BYTES
 from api.parts import Parts, parts, surroundings
 from api.problems import Problem, problem_fields, refusal_fields
+from auth.confirmation import Confirmations
 from auth.credentials import COOKIE
 from auth.guard import from_elsewhere
 from auth.identity import Identity, Unauthenticated
@@ -57,6 +58,8 @@ class Site:
 
     secure: bool = False
     """Whether people come by https: then the cookie goes nowhere else."""
+    confirmations: Confirmations = field(default_factory=Confirmations)
+    """Knows the links of mails."""
 
 
 class Page:
