@@ -155,7 +155,7 @@ async def send_test(request: Request) -> Response:
     await read(request, Nothing)
     webhook = _enabled(await _existing(behind, request))
     event = uuid7() if key is None else uuid5(BY_KEY, f"{webhook.id}\n{key}")
-    if not await behind.webhooks.log(webhook.id, 1, event=event):
+    if not await behind.webhooks.log(webhook.id, await behind.sight.keys(webhook.owner), 1, event=event):
         await behind.webhooks.ask_for_test(webhook.id, event)
     return said({"events": [str(event)]}, 202)
 

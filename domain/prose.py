@@ -64,6 +64,8 @@ PROSE: Mapping[str, str] = {
             "ChangeRejected.reason",
             "HoldProject.reason",
             "ProjectHeld.reason",
+            "ChangeVisibility.reason",
+            "VisibilityChanged.reason",
             "ProposeCancellation.reason",
             "ProposeRecycle.reason",
             "Consult.question",

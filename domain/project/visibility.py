@@ -79,7 +79,7 @@ class VisibilityChanged(Event):
     en = "{actor} made the project visible to {visibility} ({teams}): {reason}"
     zh = "{actor} 将项目可见范围设为{visibility}({teams}):{reason}"
     visibility: Visibility
-    teams: tuple[str, ...]
+    teams: tuple[Slug, ...]
     reason: str
 
     def apply(self, project: Project, happened: Happened) -> Project:

@@ -20,6 +20,8 @@ from store.tree import Tree
 from tests.api.asking import AUDITOR, Api, problem
 from tests.conftest import Database
 
+pytestmark = pytest.mark.usefixtures("audited")
+
 SEED = bytes(range(32))
 WITNESS = Signer("witness.example/w1", bytes(range(1, 33)), COSIGNATURE)
 TEXT = {"Accept": "text/plain"}

@@ -6,12 +6,20 @@ import httpx2
 import pytest
 
 from api import packs
+from api.parts import Parts
 from domain.decider import COMMANDS
 from store.postgres import PostgresStore
 from tests.api.asking import AUDITOR, PMO, PRODUCT, Api, problem
 from tests.api.journey import to_kpi_agreement, to_retrospective
 from tests.audit.building import checked, key_of, seal
+from tests.rosters import FixedRoster, directory_of
 from verifier.tandem_verify import VALID, Pack, Report
+
+
+@pytest.fixture(autouse=True)
+def audited(behind: Parts) -> None:
+    """Whoever asks is an auditor of the organisation, whatever else they are."""
+    behind.door.sight.roster = FixedRoster(directory_of({PMO: ["AUDITOR"], PRODUCT: ["AUDITOR"]}))
 
 
 async def verified(answer: httpx2.Response, store: PostgresStore, folder: Path) -> tuple[Report, Pack]:

@@ -61,7 +61,7 @@ class Post:
         return project_id
 
     async def log(self, webhook: UUID, **only: object) -> list[Line]:
-        return (await self.webhooks.log(webhook, 200, **only))[::-1]
+        return (await self.webhooks.log(webhook, [], 200, **only))[::-1]
 
     async def logged(self, webhook: UUID, count: int) -> list[Line]:
         """The log, once it has so many lines."""
