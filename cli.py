@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dev.verbs import archive, audit, feeds, keeping, people, privacy, proof, seal, travel
+from dev.verbs import archive, audit, directory, feeds, keeping, people, privacy, proof, seal, travel
 from dev.verbs.asked import (
     HomeOption,
     JsonOption,
@@ -49,6 +49,10 @@ app.add_typer(seal.witness, name="witness")
 app.add_typer(feeds.consumer, name="consumer")
 app.add_typer(archive.archive, name="archive")
 app.add_typer(privacy.privacy, name="privacy")
+app.add_typer(directory.directory, name="directory")
+app.add_typer(directory.people, name="people")
+app.add_typer(directory.team, name="team")
+app.add_typer(directory.role, name="role")
 project.command("diff")(travel.diff)
 app.command("sign-in")(people.sign_in)
 app.command("export")(proof.export)
@@ -127,13 +131,16 @@ def version(as_json: JsonOption = False) -> None:
 
 @settings.command("show")
 def show_settings(as_json: JsonOption = False) -> None:
-    """Every setting as it is in force here; secrets are masked."""
+    """Every setting as it is in force here; secrets are masked. What keeps server or worker from starting is told."""
     import json
 
-    from config import Settings
+    from config import Settings, faults
     from dev.masking import masked
 
-    shown = masked(Settings())
+    known = Settings()
+    shown = masked(known)
+    for fault in dict.fromkeys((*faults(known, "server"), *faults(known, "worker"))):
+        print(fault, file=sys.stderr)
     if as_json:
         print(json.dumps(shown, ensure_ascii=False))
         return
@@ -287,10 +294,12 @@ async def _migration_status(dsn: str) -> int:
 
 def _patient(home: "Home", url: str | None) -> "Patient":
     """What runs on this data folder, else what the settings name."""
-    from config import Settings
+    from config import Settings, faults
     from dev.doctor import Patient
 
     known, running = Settings(), home.running()
+    # Where the launcher runs it has set everything itself, and where nothing is set there is nothing to be wrong.
+    asked = running is None and bool(known.model_fields_set)
     return Patient(
         home=home,
         url=url or (running.url if running else f"http://127.0.0.1:{known.port}"),
@@ -298,6 +307,7 @@ def _patient(home: "Home", url: str | None) -> "Patient":
         temporal_address=running.temporal_address if running else known.temporal_address,
         temporal_namespace=running.temporal_namespace if running else known.temporal_namespace,
         task_queue=known.task_queue,
+        faults=tuple(dict.fromkeys((*faults(known, "server"), *faults(known, "worker")))) if asked else (),
     )
 
 
