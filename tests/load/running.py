@@ -48,7 +48,7 @@ class Size:
 
 
 FULL = Size(people=200, projects=50, seconds=120, every=5, pace=4, patience=180)
-SMALL = Size(people=30, projects=8, seconds=12, every=3.5, pace=1, patience=90)
+SMALL = Size(people=30, projects=8, seconds=15, every=4, pace=1.6, patience=90)
 
 
 @dataclass(frozen=True)
@@ -187,10 +187,10 @@ class _Run:
             yield Play(self._asking, hours.name, people, self._size.pace, ends, lingers, Random(number))  # noqa: S311 - only paces
 
     async def _kill_on(self) -> None:
-        """One worker after the other, each started again at once."""
+        """One worker after the other, each started again at once; the last one so long before the load's end."""
         workers = (self._system.worker, self._second)
-        while True:
-            worker = workers[len(self._kills) % 2]
+        for number in range(1, round(self._size.seconds / self._size.every)):
+            worker = workers[number % 2]
             await asyncio.sleep(self._size.every)
             self._kills.append(kill(worker))
             await worker.start()

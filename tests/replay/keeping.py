@@ -18,9 +18,9 @@ from worker import sandbox
 
 
 def keep(folder: Path, name: str, runs: Iterable[WorkflowHistory]) -> None:
-    """A file a run; what was there before is forgotten."""
+    """A file a run; what was there before under this name is forgotten."""
     folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.json"):
+    for old in folder.glob(f"{name}.*.json"):
         old.unlink()
     for number, history in enumerate(runs, 1):
         file = folder / f"{name}.{number}.json"

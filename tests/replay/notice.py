@@ -1,5 +1,7 @@
 """Record the histories of notices anew: `python -m tests.replay.notice`. See record.py for when.
 
+Those named `told` are of the time when a notice asked for its reader's hours in a step of its own.
+
 A mail waits for the end of the reader's quiet hours and gets through; another is refused for good and given up.
 """
 
@@ -40,7 +42,7 @@ async def record(postgres: EmbeddedPostgres) -> None:
         async with world.working():
             waited = await history(world)
             postman.mailbox = "550 no such mailbox"
-            keep(HISTORIES, "told", [waited, await history(world)])
+            keep(HISTORIES, "near", [waited, await history(world)])
 
 
 if __name__ == "__main__":
