@@ -10,8 +10,8 @@ from typing import Any
 import httpx2
 import pytest
 import uvicorn
-from click.testing import Result
 from pydantic import SecretStr
+from typer.testing import Result
 
 import cli
 from config import Settings
