@@ -1,15 +1,23 @@
 """Settings, read once, here. Entry points pass them on; nothing else reads the environment."""
 
 import logging
+import os
+import stat
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
 import structlog
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.template import Policy
+
+Program: TypeAlias = Literal["server", "worker"]
 
 
 class Settings(BaseSettings):
@@ -112,6 +120,90 @@ class Settings(BaseSettings):
 
 def load_templates(folder: Path) -> dict[str, Policy]:
     """The process templates in a folder, by name. Raises ValueError where one is not valid."""
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a setting, and what to do about it."""
+
+    setting: str
+    """Its environment variable."""
+    words: str
+    next_step: str
+
+    def __str__(self) -> str:
+        return f"{self.setting}: {self.words} {self.next_step}"
+
+
+def faults(settings: Settings, program: Program = "server") -> list[Fault]:
+    """Why the program must not run with these settings; [] where it may."""
+    if settings.mode == "development":
+        return [*_reachable(settings)]
+    return [*_insecure(settings), *_keyless(settings, program), *_legible(settings)]
+
+
+def checked(program: Program) -> Settings:
+    """The settings, with logging set up. Ends with code 2 and every fault in words where the program must not run."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        for wrong in error.errors(include_input=False, include_url=False):
+            print(f"TANDEM_{'_'.join(map(str, wrong['loc'])).upper()}: {wrong['msg']}.", file=sys.stderr)
+        raise SystemExit(2) from None
+    configure_logging(settings)
+    if found := faults(settings, program):
+        for fault in found:
+            print(fault, file=sys.stderr)
+        raise SystemExit(2)
+    return settings
+
+
+def _reachable(settings: Settings) -> Iterator[Fault]:
+    """In development whoever says a name has it: nobody else may get there."""
+    why = "with TANDEM_MODE=development whoever names a person is believed, so nobody but this machine may get there."
+    step = "Set TANDEM_MODE=production, or keep to 127.0.0.1."
+    if not is_loopback(settings.host):
+        yield Fault("TANDEM_HOST", f"{settings.host} can be reached by others; {why}", step)
+    if settings.public_url and not is_loopback(urlsplit(settings.public_url).hostname or ""):
+        yield Fault("TANDEM_PUBLIC_URL", f"{settings.public_url} leads here from elsewhere; {why}", step)
+
+
+def _insecure(settings: Settings) -> Iterator[Fault]:
+    address = urlsplit(settings.public_url)
+    if settings.public_url and address.scheme != "https" and not is_loopback(address.hostname or ""):
+        words = f"{settings.public_url} is not https: passwords and sessions would travel in the clear."
+        yield Fault("TANDEM_PUBLIC_URL", words, "Put a proxy with TLS in front, and name its https:// address.")
+
+
+def _keyless(settings: Settings, program: Program) -> Iterator[Fault]:
+    if settings.vault_key is None and settings.vault_key_file is None:
+        words = "there is no master key: whatever speaks of people would be refused."
+        yield Fault("TANDEM_VAULT_KEY_FILE", words, "Make one: openssl rand -hex 32 > vault.key; chmod 600 vault.key.")
+    if program == "server" and settings.envelope_key is None and settings.envelope_key_file is None:
+        words = "there is no key for envelopes: nobody could tell a signal of ours from a forged one."
+        step = "Make one: openssl rand -base64 32 > envelope.key; chmod 600 envelope.key."
+        yield Fault("TANDEM_ENVELOPE_KEY_FILE", words, step)
+
+
+def _legible(settings: Settings) -> Iterator[Fault]:
+    """Keys are for the account that runs the program."""
+    for name in ("vault_key_file", "envelope_key_file", "seal_key_file"):
+        file: Path | None = getattr(settings, name)
+        if file is None:
+            continue
+        variable = f"TANDEM_{name.upper()}"
+        if not os.access(file, os.R_OK):
+            yield Fault(variable, f"{file} cannot be read.", "Name a file that this account can read.")
+        elif file.stat().st_mode & stat.S_IRWXO:
+            yield Fault(variable, f"{file} can be read by every account of this machine.", f"chmod o= {file}.")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address is this machine's own, which no other gets to."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
     policies = [Policy.model_validate_json(file.read_bytes()) for file in sorted(folder.glob("*.json"))]
     return {policy.template: policy for policy in policies}
 

@@ -31,7 +31,8 @@ from activities.sight import Sight
 from activities.sweep import Sweep
 from activities.vault import Vault
 from activities.webhooks import WebhookSteps
-from config import Settings, configure_logging, load_templates
+from auth.confirmation import Confirmations
+from config import Settings, checked, load_templates
 from domain.calendar import calendar
 from domain.checkpoint import BadNote, seed_of
 from notifications.chat import CHANNEL as CHAT
@@ -267,8 +268,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 
 async def main() -> None:
     """Until SIGINT or SIGTERM."""
-    settings = Settings()
-    configure_logging(settings)
+    settings = checked("worker")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

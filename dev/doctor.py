@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from config import Fault
 from dev import ports
 from dev.ask import get_json
 from dev.embedded import WheelMissing, postgres_programs, temporal_program, temporal_version
@@ -52,6 +53,8 @@ class Patient:
     temporal_address: str
     temporal_namespace: str
     task_queue: str
+    faults: tuple[Fault, ...] = ()
+    """Why server or worker refuse to start with the settings of this shell."""
 
 
 Check = Callable[[Patient], Awaitable[list[Finding]]]
@@ -120,6 +123,11 @@ async def launcher(patient: Patient) -> list[Finding]:
         words = f"was killed; what it started still runs: {pids}."
         return [note("launcher", words, "Run `tandem up`: it cleans up and goes on from the data.")]
     return [note("launcher", "does not run on this data folder", "")]
+
+
+async def settings(patient: Patient) -> list[Finding]:
+    """Whether server and worker would start with what this shell has set."""
+    return [wrong("settings", f"{fault.setting}: {fault.words}", fault.next_step) for fault in patient.faults]
 
 
 async def usual_ports(patient: Patient) -> list[Finding]:
@@ -253,4 +261,7 @@ async def sealing(patient: Patient) -> list[Finding]:
     return [ok("sealing", told[state])] if state in told else []
 
 
-CHECKS: tuple[Check, ...] = (python, wheels, folder, launcher, usual_ports, database, temporal, server, sealing)
+CHECKS: tuple[Check, ...] = (
+    *(python, wheels, folder, launcher, usual_ports),
+    *(settings, database, temporal, server, sealing),
+)
