@@ -147,9 +147,16 @@ def _owed(fact: Recorded, project: Project) -> list[NoticeMessage]:
             zh=notice.zh,
             ref=notice.ref,
             due_at=notice.due_at,
+            revision=_revision(project, notice.ref),
+            told_at=fact.recorded_at,
         )
         for recipient, notice in owed.items()
     ]
+
+
+def _revision(project: Project, ref: str) -> int | None:
+    decision = project.decisions.get(ref)
+    return decision.subject.revision if decision and decision.is_open else None
 
 
 def _situation(project: Project, notices: Sequence[NoticeMessage], *, more: bool) -> Situation:

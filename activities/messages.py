@@ -44,6 +44,12 @@ class NoticeMessage(Message):
     channels: tuple[str, ...] = ("inbox",)
     """Beyond the inbox in the order in which the reader wants them tried."""
     items: tuple[NoticeItem, ...] = ()
+    urgent: bool = False
+    """Waits for no quiet hours: the reader has just asked for it."""
+    revision: int | None = None
+    """Of what is decided, where `ref` is a decision that is open."""
+    told_at: datetime | None = None
+    """When the event was recorded."""
 
     @property
     def id(self) -> str:

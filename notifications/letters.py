@@ -5,6 +5,7 @@ from datetime import datetime
 from email.utils import parseaddr
 from hashlib import sha256
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -30,11 +31,20 @@ _TEMPLATES = Environment(
 )
 
 
+class Confirmations(Protocol):
+    """Makes the last part of a link that is bound to one decision, one revision and one reader."""
+
+    def token(self, project: str, decision: str, revision: int, person: str, told_at: datetime) -> str:
+        """The same for the same; empty where there are no such links."""
+        ...
+
+
 class Writer:
     """Writes the same notice the same way every time. `public_url` is where people find Tandem; empty: no links."""
 
-    def __init__(self, public_url: str = "", mail_from: str = "") -> None:
+    def __init__(self, public_url: str = "", mail_from: str = "", confirmations: Confirmations | None = None) -> None:
         self._url = public_url.rstrip("/")
+        self._confirmations = confirmations
         self._domain = parseaddr(mail_from or OTHERWISE)[1].rpartition("@")[2] or "localhost"
 
     def write(self, notice: NoticeMessage, channel: str, language: str, time_zone: str) -> Letter:
@@ -57,7 +67,7 @@ class Writer:
             recipient=notice.recipient,
             channel=channel,
             message_id=f"<{notice.event_id}.{reader}@{self._domain}>",
-            thread_id=f"<{'project-' + notice.project_id if notice.project_id else 'digest-' + reader}@{self._domain}>",
+            thread_id=f"<{'project-' + notice.project_id if notice.project_id else 'person-' + reader}@{self._domain}>",
             language=language,
             subject=_line(f"[{notice.code}] {said}" if notice.code else said),
             text=text.rstrip() if chat else text,
@@ -65,12 +75,20 @@ class Writer:
         )
 
     def link(self, notice: NoticeMessage) -> str:
-        """The decision's page, or what waits for the reader: whoever opens either has decided nothing."""
+        """The page to confirm a decision on, the decision's, or what waits for the reader; opening decides nothing."""
         if not self._url:
             return ""
         if not DECISION.fullmatch(notice.ref):
             return f"{self._url}/"
+        if token := self._token(notice):
+            return f"{self._url}/confirm/{token}"
         return f"{self._url}/projects/{quote(notice.project_id, safe='')}/decisions/{notice.ref}"
+
+    def _token(self, notice: NoticeMessage) -> str:
+        if self._confirmations is None or notice.revision is None or notice.told_at is None:
+            return ""
+        told = notice.recipient, notice.told_at
+        return self._confirmations.token(notice.project_id, notice.ref, notice.revision, *told)
 
 
 def _due(at: datetime | None, language: str, time_zone: str) -> str:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api.problems import Problem
-from web import account, decision, doing, inbox, project, signing
+from web import account, confirm, decision, delegations, doing, inbox, project, signing
 from web.page import FILES, VERSION, Answers, Site, answering
 
 OPEN: tuple[tuple[str, str, Answers], ...] = (
@@ -33,7 +33,11 @@ CLOSED: tuple[tuple[str, str, Answers], ...] = (
     ("POST", "/projects/{id}/do/{command}", doing.act),
     ("GET", "/projects/{id}/decisions/{decision}", decision.show),
     ("POST", "/projects/{id}/decisions/{decision}", decision.vote),
-    ("GET", "/confirm/{id}/{decision}", decision.show),
+    ("GET", "/confirm/{token}", confirm.show),
+    ("POST", "/confirm/{token}", confirm.vote),
+    ("GET", "/confirm/{id}/{decision}", confirm.old),
+    ("GET", "/delegations", delegations.show),
+    ("POST", "/delegations", delegations.grant),
     ("GET", "/account", account.show),
     ("POST", "/account/tokens", account.make_token),
     ("POST", "/account/tokens/{item}/end", account.end_token),

@@ -27,6 +27,8 @@ REFERENCES = {"decision", "change", "slot", "question", "grant", "delegation", "
     *("milestone", "lesson", "check_in", "person", "role", "side")
 }
 """Fields that a link to a form may fill in: what is named, never what is said about it."""
+RETURNS = frozenset({"/", "/delegations"})
+"""Pages that have a button of their own for a command, and are shown again."""
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -50,6 +52,8 @@ async def act(page: Page) -> Response:
         outcome = await submit(page, project.id, command.__name__, data)
     except Refused as refusal:
         return _form(page, project, command, Filling(data, errors=refusal.errors), refusal)
+    if page.field("next") in RETURNS:
+        return page.go(page.field("next"))
     return page.go(_about(project, data) + done(outcome))
 
 

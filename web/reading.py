@@ -20,9 +20,9 @@ async def project_of(page: Page, project_id: str | None = None) -> Project:
     return await existing(page.behind, project_id or page.request.path_params["id"], page.who.principal)
 
 
-def decision_of(page: Page, project: Project) -> Decision:
-    """The decision of the address. Raises Problem where there is none."""
-    found = project.decisions.get(page.request.path_params["decision"])
+def decision_of(page: Page, project: Project, decision: str | None = None) -> Decision:
+    """A decision, otherwise the one of the address. Raises Problem where there is none."""
+    found = project.decisions.get(decision or page.request.path_params["decision"])
     if found is None:
         raise Problem("NoDecision")
     return found

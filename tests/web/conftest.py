@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from api.app import build
 from api.parts import Installation, Parts, Surroundings
+from auth.confirmation import Confirmations
 from auth.credentials import Credentials
 from auth.development import DevelopmentAuthenticator
 from auth.sessions import Sessions
@@ -20,6 +21,7 @@ from web.app import add_pages
 from web.page import Site
 
 ORIGIN = "http://tandem.test"
+CONFIRMATIONS = Confirmations(b"k" * 32)
 
 
 @pytest.fixture
@@ -34,7 +36,7 @@ async def behind(store: PostgresStore) -> AsyncIterator[Parts]:
 def app(behind: Parts, store: PostgresStore) -> FastAPI:
     known = Credentials(Tokens(store.pool), Sessions(store.pool), DevelopmentAuthenticator())
     made = build(Surroundings(known, Installation("0.0.test", "inst-1"), behind))
-    add_pages(made, Site())
+    add_pages(made, Site(confirmations=CONFIRMATIONS))
     return made
 
 

@@ -8,8 +8,7 @@ from auth.links import Links
 from auth.passwords import FREE, Passwords
 from domain.directory.record import OrganisationRole
 from store.postgres import PostgresStore
-from tests.api import journey
-from tests.api.asking import PMO, Api
+from tests.api.asking import PMO
 from tests.web.visiting import Reader, Visitor
 
 GOOD = "four old words walk"
@@ -112,26 +111,3 @@ async def test_the_language_is_chosen_and_kept(visitor: Visitor) -> None:
     assert 'lang="zh-CN"' in (await visitor.get("/sign-in", **{"accept-language": "zh"})).text
     assert 'lang="en"' in (await visitor.get("/sign-in?lang=en", **{"accept-language": "zh"})).text
     assert "Password" in (await visitor.get("/sign-in", **{"accept-language": "zh"})).text
-
-
-async def test_a_scanner_that_follows_every_link_and_submits_every_form_decides_nothing(
-    visitor: Visitor, api: Api, store: PostgresStore
-) -> None:
-    project = await journey.to_kpi_agreement(api)
-    before = await store.pool.fetchval("SELECT count(*) FROM tandem.event")
-    waiting, seen = ["/sign-in", f"/confirm/{project}/D-1", f"/projects/{project}/decisions/D-1"], set()
-    while waiting:
-        path = waiting.pop()
-        if path in seen or not path.startswith("/"):
-            continue
-        seen.add(path)
-        answer = await visitor.get(path)
-        waiting += [answer.headers["location"]] if "location" in answer.headers else []
-        found = Reader(answer.text)
-        waiting += found.links
-        for form in found.forms:
-            await visitor.submit(path, form, person=PMO, password="guess")
-    for path in (f"/projects/{project}/decisions/D-1", "/messages/1/read", "/account/tokens"):
-        assert (await visitor.post(path, {"/value": "APPROVE"})).headers["location"] == "/sign-in"
-    assert len(seen) > 4
-    assert await store.pool.fetchval("SELECT count(*) FROM tandem.event") == before
