@@ -198,7 +198,7 @@ class Erasing:
                 "Only a PMO officer has a say over what is kept of people.",
                 code="NotPrivileged",
                 rule="K8",
-                next_step="Ask somebody who is PMO of a project.",
+                next_step="Ask somebody who is PMO of the organisation; while it has none, of a project.",
             )
 
     async def submit(self, name: str, command: KeepingCommand, actor: Actor, command_id: str) -> Kept:

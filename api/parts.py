@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, cast
 
 from starlette.requests import HTTPConnection
@@ -25,6 +25,7 @@ from api.problems import Problem
 from auth.administration import Administration
 from auth.identity import Authenticator, Identity, Unauthenticated
 from domain.checkpoint import Key
+from domain.directory.record import OrganisationRole
 from projections.past import Archive
 from projections.people import is_officer
 from store.feeds import Consumers, log_id
@@ -65,8 +66,12 @@ class Parts:
 
     private_addresses: bool = False
     """Whether webhooks may lead into our own network."""
+    private_chats: bool = False
+    """Whether chat addresses may."""
     webhook_key: str | None = None
     """What their secrets are sealed with."""
+    scim_roles: Mapping[str, OrganisationRole] = field(default_factory=dict)
+    """The organisation roles that groups of an identity provider give, by the group's name in lower case."""
     witnesses: tuple[Key, ...] = ()
     """Whose cosignatures under checkpoints are kept."""
 
@@ -129,7 +134,11 @@ class Parts:
     def people(self) -> Erasing:
         """What is kept of people, and erasing it."""
         keys = self.keys or PostgresVault("", self.store.pool, None)
-        return Erasing(self.keeping, keys, self.vault, partial(is_officer, self.store.pool))
+        return Erasing(self.keeping, keys, self.vault, self.is_officer)
+
+    async def is_officer(self, person: str) -> bool:
+        """Whether the person has a say over what is kept of people, and of messages to them."""
+        return await is_officer(self.store.pool, await self.roster.directory(), person)
 
 
 @dataclass

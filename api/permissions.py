@@ -18,7 +18,6 @@ from domain.decider import hindrance
 from domain.permissions import RIGHTS, STRANGER, Standing, commands, holds
 from domain.project.aggregate import Project
 from domain.values import Role, Stage
-from projections.people import is_officer
 
 
 class CommandRow(Shape):
@@ -108,7 +107,7 @@ async def standing(request: Request) -> Standing:
     """What the caller is in the organisation. Raises StoreUnavailable."""
     behind, who = parts(request), asker(request).principal
     directory = await behind.roster.directory()
-    pmo = await is_officer(behind.store.pool, who)
+    pmo = await behind.is_officer(who)
     return Standing(
         anywhere=frozenset({Role.PMO}) if pmo else frozenset(),
         organisation=directory.roles(who),

@@ -9,6 +9,7 @@ import orjson
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from api import scim_errors
 from api.language import language_of
 from domain.refusals import Grounds, Refused
 
@@ -65,7 +66,11 @@ KINDS: dict[str, Kind] = {
         409, "The person was erased", "此人的信息已被删除", "Nothing of this person is kept any more, or ever again."
     ),
     "ForOfficers": Kind(
-        403, "For PMO officers", "仅限 PMO", "Ask somebody who is PMO of a project, with a credential that administers."
+        403,
+        "For PMO officers",
+        "仅限 PMO",
+        "Ask somebody who is PMO of the organisation, with a credential that administers. While nobody is, the PMO "
+        "of any project will do.",
     ),
     "ForAuditors": Kind(
         403,
@@ -278,6 +283,8 @@ def _fields(code: str, status: int, title: str, **rest: Any) -> dict[str, Any]:
 
 def answer(request: HTTPConnection, fields: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """The response for problem details; adds `request_id`."""
+    if request.scope["path"].startswith(scim_errors.ROOT + "/"):
+        return scim_errors.from_problem(fields, headers or {})
     whole = {**fields, "request_id": request.scope.get("state", {}).get("request_id", "")}
     told = {"Cache-Control": "no-store", "Content-Language": language_of(request), **(headers or {})}
     return Response(orjson.dumps(whole), fields["status"], told, MEDIA_TYPE)

@@ -11,7 +11,6 @@ from activities.ports import Recorded
 from api.parts import Parts, asker, parts
 from api.past import existing
 from api.problems import Problem
-from domain.directory.record import OrganisationRole
 from domain.project.aggregate import Project
 from domain.sight import SEE_TEAMS, Reader
 from store.sight import Scope
@@ -45,9 +44,3 @@ async def scope_of(behind: Parts, person: str) -> Scope:
     """Whose record the person may search: what they see, with an organisation role for that; else their projects'."""
     reader = await behind.sight.reader(person)
     return Scope(reader.keys, None if reader.roles & SEE_TEAMS else person)
-
-
-async def check_auditor(request: Request) -> None:
-    """Raises Problem (403) where whoever asks is no auditor of the organisation."""
-    if OrganisationRole.AUDITOR not in (await reader_of(request)).roles:
-        raise Problem("ForAuditors")

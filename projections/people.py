@@ -8,6 +8,7 @@ from typing import Protocol
 import asyncpg
 
 from activities.ports import StoreUnavailable
+from domain.directory.record import Directory, OrganisationRole
 from projections.database import Database
 
 log = logging.getLogger("tandem.people")
@@ -21,8 +22,10 @@ ERASED = """
 """
 
 
-async def is_officer(database: Database, person: str) -> bool:
-    """Whether the person is PMO of any project."""
+async def is_officer(database: Database, directory: Directory, person: str) -> bool:
+    """Whether the person is PMO of the organisation; PMO of any project, as long as the organisation has none."""
+    if office := directory.holders(OrganisationRole.PMO):
+        return person in office
     sql = "SELECT EXISTS (SELECT FROM tandem.membership WHERE person = $1 AND role = 'PMO')"
     return bool(await database.fetchval(sql, person))
 

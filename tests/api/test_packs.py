@@ -19,7 +19,7 @@ from verifier.tandem_verify import VALID, Pack, Report
 @pytest.fixture(autouse=True)
 def audited(behind: Parts) -> None:
     """Whoever asks is an auditor of the organisation, whatever else they are."""
-    behind.door.sight.roster = FixedRoster(directory_of({PMO: ["AUDITOR"], PRODUCT: ["AUDITOR"]}))
+    behind.door.sight.roster = FixedRoster(directory_of({who: ["AUDITOR"] for who in (AUDITOR, PMO, PRODUCT)}))
 
 
 async def verified(answer: httpx2.Response, store: PostgresStore, folder: Path) -> tuple[Report, Pack]:
