@@ -26,6 +26,7 @@ from api.dispatch import Door
 from api.limits import Limits
 from api.newest import Newest
 from api.parts import Installation, Parts, Surroundings
+from api.scim_groups import read_roles
 from api.waker import TemporalWaker
 from api.wakes import Wakes
 from auth.confirmation import Confirmations
@@ -123,7 +124,7 @@ async def _open(settings: Settings, around: Surroundings, waker: TemporalWaker) 
     dsn, templates = settings.database_url.get_secret_value(), load_templates(settings.templates)
     master = load_master(settings.vault_key, settings.vault_key_file)
     keys: PostgresVault | None = None
-    witnesses = witnesses_of(settings.witness_keys)
+    witnesses, scim_roles = witnesses_of(settings.witness_keys), read_roles(settings.scim_roles)
     while True:
         try:
             keys = keys or await PostgresVault.open(settings.vault_dsn, master)
@@ -145,8 +146,10 @@ async def _open(settings: Settings, around: Surroundings, waker: TemporalWaker) 
                 waker.reachable,
                 past_cache=settings.past_cache,
                 private_addresses=settings.webhook_private_addresses,
+                private_chats=settings.chat_private_addresses,
                 webhook_key=settings.webhook_secret_key,
                 witnesses=witnesses,
+                scim_roles=scim_roles,
                 vault=vault,
                 keys=keys,
             )

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
@@ -13,6 +15,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities import addresses
 from activities.cloud import Cloud
 from activities.decide import Step
 from activities.digests import DigestSteps
@@ -43,6 +46,7 @@ from notifications.mail import CHANNEL as MAIL
 from notifications.mail import Mail, MailServer
 from notifications.rooms import ChatRooms, read_rooms
 from notifications.webhook import WebhookSender
+from projections.address_notes import AddressNotes
 from projections.deliveries import Deliveries
 from projections.digests import Digests
 from projections.leaving import KeptTraces
@@ -180,6 +184,12 @@ def build(
     )
 
 
+def _telling(store: PostgresStore, engine: Engine, vault: Vault) -> tuple[Coroutine[Any, Any, None], ...]:
+    """What goes on beside the steps so that notices are on their way, and those that are not lie sealed."""
+    waiting = Digests(store.pool).waiting_for
+    return addresses.run(AddressNotes(store.pool), engine, waiting), Outbox(store.pool, vault).keep_sealed()
+
+
 def _digests(settings: Settings, store: PostgresStore, engine: Engine) -> DigestSteps:
     """Working days are those of the standard template."""
     days = calendar(load_templates(settings.templates)["standard"].calendar)
@@ -189,10 +199,11 @@ def _digests(settings: Settings, store: PostgresStore, engine: Engine) -> Digest
 def _notices(
     settings: Settings, store: PostgresStore, engine: Engine, keys: PostgresVault, digests: DigestSteps
 ) -> NotifySteps:
-    readers, writer = Preferences(store.pool), Writer(settings.public_url, settings.mail_from)
+    readers, writer = Preferences(store.pool), _writer(settings)
     url = settings.smtp_url
     server = MailServer.read(url.get_secret_value(), settings.mail_from) if url else None
-    profiles, outbox, poster = Profiles(keys), Outbox(store.pool), Poster(private=settings.chat_private_addresses)
+    profiles, outbox = Profiles(keys), Outbox(store.pool, Vault(keys))
+    poster = Poster(private=settings.chat_private_addresses)
     mail = Mail(writer, readers, profiles, outbox, server)
     chat = Chat(writer, readers, profiles, outbox, poster)
     addresses = read_rooms(settings.chat_rooms.get_secret_value(), private=settings.chat_private_addresses)
@@ -200,6 +211,11 @@ def _notices(
     room = Room(writer, rooms, poster)
     channels: dict[str, Channel] = {"inbox": Inbox(Messages(store.pool)), MAIL: mail, CHAT: chat, ROOM: room}
     return NotifySteps(channels, Deliveries(store.pool), engine, readers, {MAIL: mail, CHAT: chat}, digests, rooms)
+
+
+def _writer(settings: Settings) -> Writer:
+    confirmations = Confirmations(load_master(settings.vault_key, settings.vault_key_file))
+    return Writer(settings.public_url, settings.mail_from, confirmations)
 
 
 def _webhooks(settings: Settings, store: PostgresStore, step: Step) -> WebhookSteps:
@@ -256,7 +272,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         async with build(settings, client, store, step, keys):
             log.info("working on %s", settings.task_queue)
             jobs = (sweep.run(), herald.run(), keep_registered(client), keep_sealed(settings, client, store))
-            minding = (keys.listen(vault.forget), keep_erased(store.pool, keys))
+            told = _telling(store, Engine(client, settings.task_queue), vault)
+            minding = (keys.listen(vault.forget), keep_erased(store.pool, keys), *told)
             indexer = Indexer(Indexes(store.pool), store)
             leaving = Leaving(KeptTraces(store.pool), StoredRoster(store), step, Engine(client, settings.task_queue))
             beside = [asyncio.create_task(job) for job in (*jobs, *minding, indexer.run(), leaving.run(store))]

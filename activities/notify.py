@@ -187,7 +187,7 @@ class NotifySteps:
     @patient
     async def when_to_tell(self, asked: Planned) -> Timing:
         """Until when the notice waits, by its reader's quiet hours."""
-        quiet = await self._readers.quiet(asked.notice.recipient)
+        quiet = None if asked.notice.urgent else await self._readers.quiet(asked.notice.recipient)
         return Timing(at=wait_until(quiet, asked.now, asked.notice.due_at))
 
     @activity.defn(name="deliver")

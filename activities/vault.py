@@ -116,6 +116,17 @@ class Vault:
             for event, texts, no in zip(events, found, ids, strict=True)
         ]
 
+    async def seal_text(self, stream: str, no: str, field: str, text: str, persons: Sequence[str]) -> str:
+        """One text that is no event's, sealed with the keys of its first person and of the others who are not erased.
+
+        Raises Refused where the first person was erased, VaultLocked, StoreUnavailable.
+        """
+        found = await self._held(sorted(set(persons)), make=True)
+        keys = {person: key for person in persons if (key := found.get(person)) is not None}
+        if persons[0] not in keys:
+            raise erased_refusal(persons[0])
+        return self._sealed(stream, no, field, text, tuple(keys), keys)
+
     async def open(
         self, stream: str, value: Any, language: str, *, allowed: bool = True, event_id: object = None
     ) -> Any:

@@ -1,37 +1,42 @@
-"""How the caller wants to be told beyond the inbox, and for those who administer what could not be sent."""
+"""How the caller wants to be told beyond the inbox: language, hours, channels, digest, and addresses."""
 
 import re
+import secrets
 from dataclasses import replace
-from datetime import time
+from datetime import time, timedelta
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
-from fastapi import Query
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from starlette.requests import Request
 from starlette.responses import Response
 
+from activities.addresses import TO_CHANGE, TO_CONFIRM
 from api.feeding import Body, read, said
 from api.operation import READING, Operation
 from api.parts import Parts, asker, parts
-from api.plain import moment
 from api.problems import Problem, invalid
-from api.projects import Parameters
 from api.shapes import Shape
-from auth.identity import Scope
-from projections.outbox import Kept, Outbox
+from notifications.addresses import AddressRefused
+from notifications.chat_address import MOST, ChatAddress
+from projections.address_notes import AddressNotes
 from projections.preferences import Preference, Preferences
-from projections.profiles import Profiles
+from projections.profiles import CHAT, MAILBOX, NOTHING_ASKED, Asked, Places, Profiles
 from store.vault import PostgresVault
 
-MOST_ID = 2**63 - 1
 WRITING = (401, 403, 409, 413, 415, 422, 503)
+CODE_LIVES = timedelta(days=2)
+MOST_A_DAY = 5
+"""Addresses that one person may name within a day."""
+LETTERS, LENGTH = "23456789ABCDEFGHJKMNPQRSTUVWXYZ", 12
+"""Of a code: none that look alike; about 59 bits."""
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+")
 Clock = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["21:00"])]
+ONCE = "Digest: notices that can wait come together on working days, weekly on the first of the week."
 
 
 class QuietTimes(Body):
-    """When mails wait that can wait, on the person's own clock; over midnight where `until` is the earlier one."""
+    """When messages wait that can wait, on the person's own clock; over midnight where `until` is the earlier one."""
 
     start: Annotated[Clock, Field(description="From then.")]
     until: Annotated[Clock, Field(description="Until then.")]
@@ -51,18 +56,31 @@ class PreferenceState(Shape):
     language: str
     time_zone: str
     quiet_hours: QuietTimes | None
-    address: Annotated[str | None, Field(description="Where mails go; kept sealed.")]
+    address: Annotated[str | None, Field(description="Where mails go: confirmed, and kept sealed.")]
+    address_to_confirm: Annotated[str | None, Field(description="Gets nothing but the code that confirms it.")]
     mail: Annotated[bool, Field(description="Whether notices come by mail too.")]
+    chat: Annotated[bool, Field(description="Whether notices come by chat too.")]
+    chat_service: Annotated[str | None, Field(description="Which chat; the address itself is never shown again.")]
+    first: Annotated[str, Field(description="`mail` or `chat`: what is tried before the other.")]
+    digest: Annotated[str, Field(description=f"`none`, `daily` or `weekly`. {ONCE}")]
+    digest_at: Annotated[str, Field(description="The hour of the digest, on the person's own clock.")]
 
 
 class PreferenceChange(Body):
-    """What is to change; what is left out stays. `null` takes quiet hours or the address away."""
+    """What is to change; what is left out stays. `null` takes quiet hours or an address away."""
 
     language: Annotated[str, Field(pattern="^(en|zh)$", description="`en` or `zh`.")] = "en"
     time_zone: Annotated[str, Field(max_length=64, description="A name such as `Asia/Shanghai`.")] = "UTC"
     quiet_hours: QuietTimes | None = None
-    address: Annotated[str | None, Field(max_length=254, description="Where mails go; kept sealed.")] = None
+    address: Annotated[str | None, Field(max_length=254, description="Where mails go, once it is confirmed.")] = None
     mail: Annotated[bool, Field(description="Whether notices come by mail too.")] = False
+    chat: Annotated[bool, Field(description="Whether notices come by chat too.")] = False
+    chat_address: Annotated[
+        SecretStr | None, Field(max_length=MOST, description="The URL of a chat's webhook; kept sealed, never shown.")
+    ] = None
+    first: Annotated[str, Field(pattern="^(mail|chat)$", description="What is tried before the other.")] = "mail"
+    digest: Annotated[str, Field(pattern="^(none|daily|weekly)$", description=ONCE)] = "none"
+    digest_at: Annotated[Clock, Field(description="The hour of the digest, on the person's own clock.")] = "09:00"
 
     @field_validator("time_zone")
     @classmethod
@@ -81,68 +99,85 @@ class PreferenceChange(Body):
         return address
 
 
-class OutboxLine(Shape):
-    """A message that was not sent."""
+class AddressConfirmation(Body):
+    """The code that was mailed to the new address."""
 
-    id: int
-    at: str
-    event: str
-    recipient: str
-    channel: str
-    state: str
-    message_id: str
-    language: str
-    subject: str
-    text: str
-    html: str
-
-
-class OutboxPage(Shape):
-    """The newest first."""
-
-    items: list[OutboxLine]
-    next: str | None
-
-
-class OutboxParameters(Parameters):
-    """How much of the outbox."""
-
-    limit: Annotated[int, Field(ge=1, le=200, description="How many on a page.")] = 50
-    cursor: Annotated[str | None, Field(max_length=30, description="`next` of the page before.")] = None
+    code: Annotated[str, Field(min_length=1, max_length=40, description="Blanks and dashes do not matter.")]
 
 
 async def read_preferences(request: Request) -> Response:
     """In which language, when and through which channels the caller wants to be told."""
     behind, who = parts(request), asker(request).principal
-    wanted = await Preferences(behind.store.pool).of(who)
-    return said(_shown(wanted, await _profiles(behind).mailbox(who)))
+    return said(_shown(await Preferences(behind.store.pool).of(who), await _profiles(behind).places(who)))
 
 
 async def change_preferences(request: Request) -> Response:
-    """Change them. Notices come by mail once there is an address and `mail` is true; the inbox has them anyhow."""
+    """Change them. A new mail address gets a code first, and nothing else until the code is given back here."""
     behind, who = parts(request), asker(request).principal
     change = await read(request, PreferenceChange)
     known, profiles = Preferences(behind.store.pool), _profiles(behind)
-    address = change.address if "address" in change.model_fields_set else await profiles.mailbox(who)
-    after = _changed(await known.of(who), change)
-    if after.mail and address is None:
-        if change.mail:
-            raise invalid("/mail", "There is no address to send mails to: give `address` too.")
-        after = replace(after, mail=False)
-    if not await profiles.set_mailbox(who, address):
+    chat = _chat(change, private=behind.private_chats)
+    before = await profiles.places(who)
+    after = _reachable(_changed(await known.of(who), change), change, before)
+    if not await profiles.change(who, chat):
         raise Problem("PersonErased")
+    if "address" in change.model_fields_set:
+        await _name(behind, who, change.address, before)
     await known.keep(after)
-    return said(_shown(after, address))
+    return said(_shown(after, await profiles.places(who)))
 
 
-async def read_outbox(request: Request, asked: Annotated[OutboxParameters, Query()]) -> Response:
-    """Messages as they would have been sent: no mail server is set, or none took them. For PMO officers."""
-    behind, who = parts(request), asker(request)
-    if Scope.ADMINISTER not in who.scopes:
-        raise Problem("ScopeMissing")
-    rows = await Outbox(behind.store.pool).page(_before(asked.cursor), asked.limit + 1)
-    following = str(rows[asked.limit - 1].id) if len(rows) > asked.limit else None
-    return said({"items": [_line(row) for row in rows[: asked.limit]], "next": following})
+async def confirm_address(request: Request) -> Response:
+    """Give back the code that was mailed to the new address: from now on mails go there."""
+    behind, who = parts(request), asker(request).principal
+    given = await read(request, AddressConfirmation)
+    code = "".join(letter for letter in given.code.upper() if letter.isalnum())
+    if not await _profiles(behind).confirm(who, code, behind.now()):
+        raise invalid("/code", "This is not the code, or it is too old: name the address again for a new one.")
+    return await read_preferences(request)
+
+
+async def _name(behind: Parts, who: str, address: str | None, before: Places) -> None:
+    """Take the address away, or ask its reader for the code. Raises Problem."""
+    profiles, notes = _profiles(behind), AddressNotes(behind.store.pool)
+    if address is None or address == before.mailbox:
+        done = await profiles.change(who, {MAILBOX: address, **NOTHING_ASKED})
+    elif before.asked is not None and before.asked.address == address and behind.now() < before.asked.until:
+        done = True
+    else:
+        code = "".join(secrets.choice(LETTERS) for _ in range(LENGTH))
+        # The code first: a letter that finds none says nothing.
+        done = await profiles.ask(who, Asked(address, code, behind.now() + CODE_LIVES))
+        kinds = [TO_CONFIRM, *([TO_CHANGE] if before.mailbox else [])]
+        if done and not await notes.add(who, kinds, MOST_A_DAY):
+            await profiles.change(who, NOTHING_ASKED)
+            raise invalid("/address", f"{MOST_A_DAY} addresses were tried within a day: try again tomorrow.")
+    if not done:
+        raise Problem("PersonErased")
+
+
+def _chat(change: PreferenceChange, *, private: bool) -> dict[str, str | None]:
+    """What of the profile changes. Raises Problem, which never repeats the address."""
+    if "chat_address" not in change.model_fields_set:
+        return {}
+    if change.chat_address is None:
+        return {CHAT: None}
+    try:
+        return {CHAT: ChatAddress.read(change.chat_address.get_secret_value(), private=private).text}
+    except AddressRefused as refused:
+        raise invalid("/chat_address", str(refused)) from None
+
+
+def _reachable(after: Preference, change: PreferenceChange, before: Places) -> Preference:
+    """Channels without an address are off; to ask for one is refused."""
+    mail, chat = bool(before.mailbox or before.asked), bool(before.chat)
+    mail = bool(change.address) if "address" in change.model_fields_set else mail
+    chat = bool(change.chat_address) if "chat_address" in change.model_fields_set else chat
+    if change.mail and not mail:
+        raise invalid("/mail", "There is no address to send mails to: give `address` too.")
+    if change.chat and not chat:
+        raise invalid("/chat", "There is no chat to send messages to: give `chat_address` too.")
+    return replace(after, mail=after.mail and mail, chat=after.chat and chat)
 
 
 def _profiles(behind: Parts) -> Profiles:
@@ -150,8 +185,10 @@ def _profiles(behind: Parts) -> Profiles:
 
 
 def _changed(before: Preference, change: PreferenceChange) -> Preference:
-    said_so = change.model_fields_set
-    after = replace(before, **{name: getattr(change, name) for name in {"language", "time_zone", "mail"} & said_so})
+    said_so, plain = change.model_fields_set, {"language", "time_zone", "mail", "chat", "first", "digest"}
+    after = replace(before, **{name: getattr(change, name) for name in plain & said_so})
+    if "digest_at" in said_so:
+        after = replace(after, digest_at=time.fromisoformat(change.digest_at))
     if "quiet_hours" not in said_so:
         return after
     if (quiet := change.quiet_hours) is None:
@@ -159,7 +196,7 @@ def _changed(before: Preference, change: PreferenceChange) -> Preference:
     return replace(after, quiet_from=time.fromisoformat(quiet.start), quiet_until=time.fromisoformat(quiet.until))
 
 
-def _shown(wanted: Preference, address: str | None) -> dict[str, Any]:
+def _shown(wanted: Preference, places: Places) -> dict[str, Any]:
     quiet = None
     if wanted.quiet_from is not None and wanted.quiet_until is not None:
         quiet = {"start": f"{wanted.quiet_from:%H:%M}", "until": f"{wanted.quiet_until:%H:%M}"}
@@ -167,33 +204,25 @@ def _shown(wanted: Preference, address: str | None) -> dict[str, Any]:
         "language": wanted.language,
         "time_zone": wanted.time_zone,
         "quiet_hours": quiet,
-        "address": address,
+        "address": places.mailbox,
+        "address_to_confirm": places.asked.address if places.asked else None,
         "mail": wanted.mail,
+        "chat": wanted.chat,
+        "chat_service": _service(places.chat),
+        "first": wanted.first,
+        "digest": wanted.digest,
+        "digest_at": f"{wanted.digest_at:%H:%M}",
     }
 
 
-def _before(cursor: str | None) -> int | None:
-    if cursor is None:
+def _service(address: str | None) -> str | None:
+    """`Feishu`, `Slack` …; an address that is no longer accepted is unknown."""
+    if address is None:
         return None
-    if not (cursor.isascii() and cursor.isdigit() and int(cursor[:20]) <= MOST_ID):
-        raise invalid("/query/cursor", "Give `next` of the page before, unchanged.")
-    return int(cursor)
-
-
-def _line(kept: Kept) -> dict[str, Any]:
-    return {
-        "id": kept.id,
-        "at": moment(kept.at),
-        "event": str(kept.event_id),
-        "recipient": kept.recipient,
-        "channel": kept.channel,
-        "state": "kept",
-        "message_id": kept.message_id,
-        "language": kept.language,
-        "subject": kept.subject,
-        "text": kept.text,
-        "html": kept.html,
-    }
+    try:
+        return ChatAddress.read(address, private=True).service.name
+    except AddressRefused:
+        return "unknown"
 
 
 OPERATIONS = (
@@ -216,5 +245,14 @@ OPERATIONS = (
         problems=WRITING,
         body=PreferenceChange,
     ),
-    Operation("GET", "/v1/outbox", "readOutbox", "inbox", read_outbox, OutboxPage, problems=(401, 403, 422, 503)),
+    Operation(
+        "POST",
+        "/v1/me/preferences/confirm-address",
+        "confirmAddress",
+        "account",
+        confirm_address,
+        PreferenceState,
+        problems=WRITING,
+        body=AddressConfirmation,
+    ),
 )

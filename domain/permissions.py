@@ -102,14 +102,16 @@ _BY_RIGHT: tuple[tuple[Right, str], ...] = (
     (ADMINISTRATORS, "addPerson deactivatePerson reactivatePerson importPeople importDirectory invitePerson"),
     (ADMINISTRATORS, "makeTeam addToTeam removeFromTeam dissolveTeam"),
     (ADMINISTRATORS, "grantOrganisationRole confirmOrganisationRole endOrganisationRole"),
-    (OWN, "readInbox markMessageRead readMe readPreferences changePreferences"),
+    (OWN, "readInbox markMessageRead readMe readPreferences changePreferences confirmAddress"),
     (OWN, "listTokens makeToken endToken listSessions endSession"),
     (OWN, "listConsumers putConsumer readConsumer deleteConsumer readBatch acknowledgeBatch resetConsumer"),
     (OWN, "createWebhook listWebhooks readWebhook changeWebhook deleteWebhook rotateWebhookSecret"),
     (OWN, "sendTest resendEvents readDeliveries readDelivery"),
     (THEMSELVES, "readPerson"),
     (KEEPERS, "requestErasure confirmErasure withdrawErasure holdPerson releasePerson"),
-    (OFFICERS, "readOutbox"),
+    (OWN, "readOutbox readLetter listDeliveries readCalendar makeCalendar endCalendar"),
+    (SEES, "listProjectDeliveries"),
+    (ANYBODY, "readCalendarFeed"),
 )
 RIGHTS: dict[str, Right] = {name: right for right, names in _BY_RIGHT for name in names.split()}
 """Every operation that is no command on a project. What is not here is denied to everybody."""

@@ -118,9 +118,12 @@ class Chat:
         return None
 
     async def keep(self, notice: NoticeMessage) -> None:
-        """Into the outbox. May run twice."""
+        """Into the outbox. May run twice. Raises NotNow where the vault is locked."""
         reader = await self._readers.of(notice.recipient)
-        await self._outbox.keep(self._writer.write(notice, CHANNEL, reader.language, reader.time_zone))
+        try:
+            await self._outbox.keep(self._writer.write(notice, CHANNEL, reader.language, reader.time_zone))
+        except VaultLocked as locked:
+            raise NotNow(str(locked)) from locked
 
 
 class Room:

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from activities.addresses import TO_CONFIRM
 from activities.letters import Letter
 from activities.messages import NoticeMessage
 from activities.notify import Undeliverable
@@ -24,6 +25,8 @@ from activities.vault import VaultLocked
 from notifications.letters import Writer
 
 CHANNEL = "mail"
+HIDDEN = "••••••"
+"""Stands in the outbox in the place of a code: who reads that there has not shown that they read mail."""
 SECONDS = 10.0
 """For one word of the server."""
 WHOLE_SECONDS = 25.0
@@ -55,14 +58,32 @@ class Readers(Protocol):
         ...
 
 
+class AskedAddress(Protocol):
+    """An address that waits for its confirmation, and the code that is mailed there."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def code(self) -> str: ...
+
+
+class Places(Protocol):
+    """Where one person reads mail, and where they say they do."""
+
+    @property
+    def mailbox(self) -> str | None: ...
+    @property
+    def asked(self) -> AskedAddress | None: ...
+
+
 class Addresses(Protocol):
     """Where people's mailboxes are. Raises VaultLocked and StoreUnavailable."""
 
-    async def mailbox(self, person: str) -> str | None: ...
+    async def places(self, person: str) -> Places: ...
 
 
 class Outbox(Protocol):
-    """Keeps letters. Raises StoreUnavailable."""
+    """Keeps letters. Raises StoreUnavailable and VaultLocked."""
 
     async def keep(self, letter: Letter) -> None: ...
 
@@ -180,22 +201,35 @@ class Mail:
         if self._carrier is None:
             await self.keep(notice)
             return "kept"
-        await self._carrier.carry(await self._written(notice), await self._address(notice.recipient))
+        places = await self._places(notice.recipient)
+        if notice.kind == TO_CONFIRM:
+            if places.asked is None:
+                raise Undeliverable("the address was confirmed or taken back")
+            await self._carrier.carry(await self._written(notice, places.asked.code), places.asked.address)
+        elif places.mailbox is not None:
+            await self._carrier.carry(await self._written(notice), places.mailbox)
+        elif places.asked is not None:
+            await self.keep(notice)
+            return "kept"
+        else:
+            raise Undeliverable("no address is known")
         return None
 
     async def keep(self, notice: NoticeMessage) -> None:
-        """Into the outbox. May run twice."""
-        await self._outbox.keep(await self._written(notice))
-
-    async def _written(self, notice: NoticeMessage) -> Letter:
-        reader = await self._readers.of(notice.recipient)
-        return self._writer.write(notice, CHANNEL, reader.language, reader.time_zone)
-
-    async def _address(self, person: str) -> str:
+        """Into the outbox. May run twice. Raises NotNow where the vault is locked."""
         try:
-            found = await self._addresses.mailbox(person)
+            await self._outbox.keep(await self._written(notice))
         except VaultLocked as locked:
             raise NotNow(str(locked)) from locked
-        if found is None:
-            raise Undeliverable("no address is known")
-        return found
+
+    async def _written(self, notice: NoticeMessage, code: str = HIDDEN) -> Letter:
+        reader = await self._readers.of(notice.recipient)
+        if notice.kind == TO_CONFIRM:
+            notice = notice.model_copy(update={"en": f"{notice.en} {code}", "zh": f"{notice.zh} {code}"})
+        return self._writer.write(notice, CHANNEL, reader.language, reader.time_zone)
+
+    async def _places(self, person: str) -> Places:
+        try:
+            return await self._addresses.places(person)
+        except VaultLocked as locked:
+            raise NotNow(str(locked)) from locked

@@ -22,18 +22,31 @@ BEGIN = """
 # Only these constants are put into SQL (S608 is excused for that); whatever a caller gives is a parameter.
 COLUMNS = "event_id, recipient, channel, state, attempts, detail, at"
 """In the order of DeliveryRow's fields."""
-TOLD = """m.id, d.channel, d.since, d.at, d.state, d.attempts, d.detail, m.event_id, d.recipient, m.kind, m.ref,
-           m.text_en, m.text_zh, m.project_id, m.code"""
-"""In the order of Told's fields."""
+TOLD = """
+    SELECT d.since, d.event_id, d.recipient, d.channel, d.at, d.state, d.attempts, d.detail, coalesce(m.kind, ''),
+           coalesce(m.ref, ''), coalesce(m.text_en, ''), coalesce(m.text_zh, ''), coalesce(m.project_id, ''),
+           coalesce(m.code, '')
+    FROM tandem.delivery d LEFT JOIN LATERAL (
+      SELECT * FROM tandem.message m
+      WHERE m.event_id = d.event_id AND (m.recipient = d.recipient OR d.recipient = '#room')
+      ORDER BY m.id LIMIT 1) m ON true
+"""
+"""In the order of Told's fields. A room is told what the first recipient is told."""
+PAGE = """
+    AND ($2::timestamptz IS NULL OR (d.since, d.event_id, d.recipient, d.channel) < ($2, $3, $4, $5))
+    ORDER BY d.since DESC, d.event_id DESC, d.recipient DESC, d.channel DESC LIMIT $6
+"""
+OF_PERSON = f"{TOLD} WHERE d.recipient = $1 {PAGE}"
 OF_PROJECT = f"""
-    SELECT {TOLD} FROM tandem.message m
-    JOIN tandem.delivery d ON d.event_id = m.event_id AND (d.recipient = m.recipient OR d.recipient = $6)
-    JOIN tandem.event e ON e.event_id = m.event_id
-    WHERE m.project_id = $1 AND (m.id, d.channel) < ($2, $3)
-      AND ($4::text IS NULL OR $4 = m.recipient
-           OR $4 IN (e.metadata #>> '{{actor,principal}}', e.metadata #>> '{{actor,on_behalf_of}}'))
-    ORDER BY m.id DESC, d.channel DESC LIMIT $5
+    {TOLD} WHERE d.event_id IN (SELECT event_id FROM tandem.message WHERE project_id = $1)
+    AND ($7::text IS NULL OR d.recipient = $7 OR EXISTS (
+      SELECT FROM tandem.event e WHERE e.event_id = d.event_id
+      AND $7 IN (e.metadata #>> '{{actor,principal}}', e.metadata #>> '{{actor,on_behalf_of}}')))
+    {PAGE}
 """  # noqa: S608  constants of ours
+NOWHERE = (None, None, None, None)
+Place = tuple[datetime, UUID, str, str]
+"""Where a page ends: instant, event, recipient, channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +66,14 @@ class DeliveryRow:
 class Told:
     """One notice on its way through one channel, with what it says."""
 
-    message: int
-    channel: str
     since: datetime
+    event_id: UUID
+    recipient: str
+    channel: str
     at: datetime
     state: str
     attempts: int
     detail: str
-    event_id: UUID
-    recipient: str
     kind: str
     ref: str
     text_en: str
@@ -93,3 +105,13 @@ class Deliveries:
         """Notices that did not get through, the latest first."""
         sql = f"SELECT {COLUMNS} FROM tandem.delivery WHERE state = 'failed' ORDER BY at DESC LIMIT $1"  # noqa: S608
         return [DeliveryRow(*row) for row in await self._database.fetch(sql, limit)]
+
+    async def to(self, person: str, before: Place | None, limit: int) -> list[Told]:
+        """What one person was sent, the newest first."""
+        rows = await self._database.fetch(OF_PERSON, person, *(before or NOWHERE), limit)
+        return [Told(*row) for row in rows]
+
+    async def of_project(self, project_id: str, party: str | None, before: Place | None, limit: int) -> list[Told]:
+        """What a project's people were sent, the newest first; where a party is named what they caused or were sent."""
+        rows = await self._database.fetch(OF_PROJECT, project_id, *(before or NOWHERE), limit, party)
+        return [Told(*row) for row in rows]

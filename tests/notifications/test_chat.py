@@ -21,7 +21,7 @@ from projections.profiles import CHAT, Profiles
 from store.postgres import PostgresStore
 from tests.notifications.test_mail import notice
 from tests.receiving import Receiver, Reply, always, receiving
-from tests.vaults import keys_of
+from tests.vaults import keys_of, vault_of
 
 READER, TOKEN = "pan.mei", "abcdefghij0123456789abcdef"
 LONG = "需要签字 " * 2000
@@ -51,7 +51,7 @@ async def channel(store: PostgresStore, receiver: Receiver) -> Chat:
     await Profiles(keys_of(store)).change(READER, {CHAT: mattermost(receiver)})
     writer = Writer("https://tandem.example/")
     poster = Poster(private=True, seconds=2)
-    return Chat(writer, Preferences(store.pool), Profiles(keys_of(store)), Outbox(store.pool), poster)
+    return Chat(writer, Preferences(store.pool), Profiles(keys_of(store)), Outbox(store.pool, vault_of(store)), poster)
 
 
 def said(receiver: Receiver) -> str:
@@ -123,7 +123,7 @@ async def test_without_an_address_or_a_good_one_it_ends(channel: Chat, store: Po
 async def test_what_is_given_up_is_kept(channel: Chat, store: PostgresStore) -> None:
     told = notice()
     await channel.keep(told)
-    (kept,) = await Outbox(store.pool).page(None, 10)
+    (kept,) = await Outbox(store.pool, vault_of(store)).page(None, 10)
     assert (kept.channel, str(kept.event_id), kept.html) == ("chat", told.event_id, "")
 
 

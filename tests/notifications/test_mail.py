@@ -18,7 +18,7 @@ from projections.profiles import Profiles
 from store.postgres import PostgresStore
 from store.vault import PostgresVault
 from tests.mailing import Postman, mailing
-from tests.vaults import keys_of
+from tests.vaults import keys_of, vault_of
 
 READER, FROM, ADDRESS = "pan.mei", "Tandem <tandem@tandem.example>", "pan.mei@mail.example"
 PROJECT = "0197a3c0-0000-7000-8000-000000000001"
@@ -45,7 +45,7 @@ async def channel(store: PostgresStore, postman: Postman) -> Mail:
 def mail_of(store: PostgresStore, server: MailServer | None, keys: PostgresVault | None = None) -> Mail:
     writer = Writer("https://tandem.example/", FROM)
     profiles = Profiles(keys or keys_of(store))
-    return Mail(writer, Preferences(store.pool), profiles, Outbox(store.pool), server)
+    return Mail(writer, Preferences(store.pool), profiles, Outbox(store.pool, vault_of(store)), server)
 
 
 async def test_a_mail_carries_its_thread_and_says_that_a_program_wrote_it(channel: Mail, postman: Postman) -> None:
@@ -137,7 +137,7 @@ async def test_a_password_never_travels_in_the_clear(channel: Mail, postman: Pos
 async def test_without_a_server_the_letter_is_kept_once(store: PostgresStore) -> None:
     told, channel = notice(), mail_of(store, None)
     assert [await channel.deliver(told), await channel.deliver(told)] == ["kept", "kept"]
-    (kept,) = await Outbox(store.pool).page(None, 10)
+    (kept,) = await Outbox(store.pool, vault_of(store)).page(None, 10)
     assert (kept.recipient, str(kept.event_id), kept.channel) == (READER, told.event_id, "mail")
     assert "&lt;b&gt;Charter" in kept.html
 

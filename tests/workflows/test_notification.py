@@ -16,7 +16,7 @@ from projections.preferences import Preference, Preferences
 from projections.profiles import Profiles
 from store.postgres import PostgresStore
 from tests.mailing import TAKEN, Postman, mailing
-from tests.vaults import keys_of
+from tests.vaults import keys_of, vault_of
 from tests.workflows.world import PRODUCT, World
 
 ADDRESS = "pan.mei@mail.example"
@@ -118,7 +118,9 @@ async def test_after_days_it_is_given_up_and_the_message_kept(world: World, post
     row = await kept(world, told)
     assert row.state == "failed"
     assert "kept in the outbox" in row.detail
-    assert [str(line.event_id) for line in await Outbox(world.store.pool).page(None, 10)] == [told.event_id]
+    assert [str(line.event_id) for line in await Outbox(world.store.pool, vault_of(world.store)).page(None, 10)] == [
+        told.event_id
+    ]
 
 
 async def test_a_final_word_ends_it_at_once_and_is_told(world: World, postman: Postman) -> None:
@@ -137,7 +139,7 @@ async def test_without_a_server_the_state_is_kept(world: World) -> None:
     async with world.working():
         await through(world, told)
     assert (await kept(world, told)).state == "kept"
-    assert len(await Outbox(world.store.pool).page(None, 10)) == 1
+    assert len(await Outbox(world.store.pool, vault_of(world.store)).page(None, 10)) == 1
 
 
 async def test_a_project_tells_by_mail_whoever_wants_it(world: World, postman: Postman) -> None:
