@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     """Where people reach the pages: links in mails lead there. With https the session's cookie goes nowhere else."""
     requests_per_minute: int = Field(default=1200, ge=0)
     """What one person may ask for in a minute, by browser and by tokens each; strangers by address. 0: no end."""
+    scim_roles: str = Field(default="", max_length=2000)
+    """Groups of an identity provider that give organisation roles: `tandem-auditors=AUDITOR,tandem-pmo=PMO`."""
     sign_in_attempts_per_minute: int = Field(default=60, ge=0)
     """Sign-in forms and worthless credentials that are taken from one address in a minute. 0: no end."""
     trusted_proxies: str = ""
@@ -118,8 +120,6 @@ class Settings(BaseSettings):
         return self.webhook_key.get_secret_value() if self.webhook_key else None
 
 
-def load_templates(folder: Path) -> dict[str, Policy]:
-    """The process templates in a folder, by name. Raises ValueError where one is not valid."""
 @dataclass(frozen=True)
 class Fault:
     """What is wrong with a setting, and what to do about it."""
@@ -204,6 +204,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def load_templates(folder: Path) -> dict[str, Policy]:
+    """The process templates in a folder, by name. Raises ValueError where one is not valid."""
     policies = [Policy.model_validate_json(file.read_bytes()) for file in sorted(folder.glob("*.json"))]
     return {policy.template: policy for policy in policies}
 

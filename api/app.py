@@ -23,6 +23,8 @@ from api.edge import Edge
 from api.lookup import Commands
 from api.parts import Surroundings
 from api.problems import Problem, problem_answer, refusal_answer
+from api.scim import ROUTES as SCIM
+from api.scim_errors import ScimError, error_answer
 from domain.refusals import Refused
 
 log = logging.getLogger("tandem.api")
@@ -51,6 +53,7 @@ def build(around: Surroundings, lifespan: Lifespan | None = None) -> FastAPI:
     )
     app.state.surroundings = around
     add_routes(app)
+    app.router.routes.extend(SCIM)
     app.router.routes.insert(0, Commands(route for route in app.routes if isinstance(route, Route)))
     # FastAPI documents this assignment as the way to a document of one's own; the type checker sees a method.
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
@@ -64,6 +67,10 @@ async def _refused(request: Request, refusal: Refused) -> Response:
 
 async def _problem(request: Request, problem: Problem) -> Response:
     return problem_answer(request, problem)
+
+
+async def _scim(request: Request, error: ScimError) -> Response:
+    return error_answer(error)
 
 
 async def _away(request: Request, outage: StoreUnavailable) -> Response:
@@ -114,6 +121,7 @@ def _allowed(request: Request) -> str:
 ANSWERS: dict[Any, Callable[[Any, Any], Coroutine[Any, Any, Response]]] = {
     Refused: _refused,
     Problem: _problem,
+    ScimError: _scim,
     StoreUnavailable: _away,
     Contended: _contended,
     StreamRewound: _rewound,

@@ -22,8 +22,8 @@ from auth.identity import Identity, Unauthenticated
 
 log = logging.getLogger("tandem.api")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-PROTECTED = "/v1"
-"""Nothing below it answers strangers, not even that there is nothing."""
+PROTECTED = ("/v1", "/scim")
+"""Nothing below them answers strangers, not even that there is nothing."""
 PROTECTION = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -65,7 +65,7 @@ class Edge:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        if path == PROTECTED or path.startswith(PROTECTED + "/"):
+        if any(path == root or path.startswith(root + "/") for root in PROTECTED):
             try:
                 scope["state"]["identity"] = await self._known(scope)
             except Problem as problem:

@@ -11,12 +11,17 @@ ACTING = ("/v1/projects", "/v1/bulk", "/v1/inbox", "/v1/consumers")
 OWN = ("/v1/me",)
 """A person's own credentials: no token makes another token, however wide it is."""
 
+PROVIDERS = ("/scim",)
+"""Identity providers alone, for reading too."""
+
 
 def scope_needed(method: str, path: str) -> Scope | None:
     """The scope that a request needs; None: the person alone, no token will do.
 
     What is not listed here is for those who administer.
     """
+    if _below(path, PROVIDERS):
+        return Scope.ADMINISTER
     if method in SAFE:
         return Scope.AUDIT if _below(path, ("/v1/audit",)) else Scope.READ
     if _below(path, OWN):
