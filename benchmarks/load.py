@@ -33,6 +33,8 @@ class Lane:
     bodies: Sequence[str]
     start: int = 0
     """Which of the bodies goes first."""
+    credential: str = ""
+    """Header lines that say who asks; where none are given the person's name on trust."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +115,13 @@ class Connection:
         return json.loads(await self.send(prepared(method, path, person, body).replace(KEY, _key())))
 
 
-def prepared(method: str, path: str, person: str, body: str) -> bytes:
+def prepared(method: str, path: str, person: str, body: str, credential: str = "") -> bytes:
     """The bytes of a request, with KEY where a fresh key goes."""
     content = body.encode()
     head = [
         f"{method} {path} HTTP/1.1",
         "Host: 127.0.0.1",
-        f"Authorization: Bearer dev:{person}",
+        credential or f"Authorization: Bearer dev:{person}",
         f"Idempotency-Key: {KEY.decode()}",
         "Content-Type: application/json",
         f"Content-Length: {len(content)}",
@@ -137,7 +139,7 @@ def _length(head: bytes) -> int:
 
 
 async def _drive(load: Load, lane: Lane, connection: Connection, until: float) -> list[tuple[float, float, str]]:
-    requests = [prepared("POST", lane.path, lane.person, body) for body in lane.bodies]
+    requests = [prepared("POST", lane.path, lane.person, body, lane.credential) for body in lane.bodies]
     seen: list[tuple[float, float, str]] = []
     for number in count(lane.start):
         request = requests[number % len(requests)].replace(KEY, _key())

@@ -13,6 +13,7 @@ FIGURES = {
     "approval-alone": "approval_alone",
     "approval-throughput": "approval_throughput",
     "against-updates": "against_updates",
+    "guarding": "guarding",
     "cpu": "cpu_by_approval",
     "following": "following",
     "settling": "settling",
