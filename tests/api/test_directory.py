@@ -106,6 +106,17 @@ class TestCommands:
         other = await founded.post("/v1/directory/add-person", {"person": JING}, ROOT, headers={"Idempotency-Key": "k"})
         problem(other, 422, "IdReused")
 
+    async def test_a_token_needs_the_scope_that_administers(
+        self, founded: Api, around: Surroundings, behind: Parts
+    ) -> None:
+        pool = behind.store.pool
+        around.authenticator = Credentials(Tokens(pool), Sessions(pool), DevelopmentAuthenticator())
+        for scope, status in (("act", 403), ("administer", 200)):
+            made = await founded.post("/v1/me/tokens", {"name": scope, "scopes": [scope]}, ROOT)
+            headers = {"Authorization": f"Bearer {made.json()['secret']}"}
+            answer = await founded.post("/v1/directory/add-person", {"person": WEI}, None, headers=headers)
+            assert answer.status_code == status
+
     async def test_lists_go_on_where_they_stopped(self, founded: Api) -> None:
         for person in ("a", "b", "c"):
             await done(founded, "add-person", {"person": person})
