@@ -112,10 +112,10 @@ class Groups:
         return resource(
             "Group",
             name,
-            known and known.created_at,
-            known and known.changed_at,
+            known.created_at if known else None,
+            known.changed_at if known else None,
             displayName=self.title(name),
-            externalId=known and known.external_id,
+            externalId=known.external_id if known else None,
             members=people,
         )
 
@@ -184,7 +184,7 @@ async def change_group(request: Request) -> Response:
     name = _name(request, groups)
     check_version(request, groups.shown(name))
     known = groups.kept.get(name)
-    before = Wish(groups.title(name), groups.members(name), known and known.external_id)
+    before = Wish(groups.title(name), groups.members(name), known.external_id if known else None)
     wish = _wished(before, changes(await body(request)))
     _check_same_kind(groups, name, wish)
     return said(trimmed(request, await _brought_about(provider, name, wish)))

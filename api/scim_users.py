@@ -174,8 +174,11 @@ async def _found(provider: Provider, request: Request) -> tuple[Wish, dict[str, 
     profile = (await provider.profiles([name])).get(name, {})
     before = Wish(
         profile.get(USER_NAME, name),
-        *(profile.get(key) for key in (DISPLAY, GIVEN, FAMILY, MAIL)),
-        external_id=kept and kept.external_id,
+        display=profile.get(DISPLAY),
+        given=profile.get(GIVEN),
+        family=profile.get(FAMILY),
+        mail=profile.get(MAIL),
+        external_id=kept.external_id if kept else None,
         active=not directory.left(name),
     )
     return before, _shown(directory, name, profile, kept)
@@ -215,7 +218,7 @@ def _shown(directory: Directory, name: str, profile: Mapping[str, str], kept: Re
         entry.since,
         latest,
         userName=profile.get(USER_NAME, name),
-        externalId=kept and kept.external_id,
+        externalId=kept.external_id if kept else None,
         displayName=profile.get(DISPLAY),
         name={key: value for key, value in parts.items() if value} or None,
         emails=[{"value": mail, "type": "work", "primary": True}] if mail else None,
@@ -263,9 +266,11 @@ def _name(wish: Wish, change: Change, value: Any) -> Wish:
     if not isinstance(parts, dict):
         raise wrong("name is an object with givenName and familyName.")
     wish = replace(wish, display=wish.display or line(field(parts, "formatted"), "name.formatted"))
-    for attribute, kept in (("givenName", "given"), ("familyName", "family")):
-        if any(key.lower() == attribute.lower() for key in parts):
-            wish = replace(wish, **{kept: line(field(parts, attribute), f"name.{attribute}")})
+    named = {key.lower() for key in parts}
+    if "givenname" in named:
+        wish = replace(wish, given=line(field(parts, "givenName"), "name.givenName"))
+    if "familyname" in named:
+        wish = replace(wish, family=line(field(parts, "familyName"), "name.familyName"))
     return wish
 
 

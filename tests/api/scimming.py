@@ -50,6 +50,11 @@ class Scim:
         return done(await self.ask("PATCH", path, {"schemas": [PATCH], "Operations": list(operations)}))
 
 
+def at(person: str) -> str:
+    """Where a person is."""
+    return f"/Users/{person}"
+
+
 def done(answer: httpx2.Response, status: int = 200) -> dict[str, Any]:
     """The JSON of a good answer, checked for its form."""
     assert answer.status_code == status, f"{answer.status_code}: {answer.text}"

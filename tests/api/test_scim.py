@@ -13,7 +13,7 @@ from domain.directory.record import STREAM
 from domain.messages import Actor
 from store.postgres import PostgresStore
 from tests.api.asking import Api
-from tests.api.scimming import PROVIDER, Scim, done, refused
+from tests.api.scimming import PROVIDER, Scim, at, done, refused
 
 ADMINISTRATOR = "root.admin"
 OKTA: dict[str, Any] = {
@@ -53,15 +53,15 @@ async def test_okta_provisions_renames_deactivates_and_reactivates(
     assert {made[name] for name in ("userName", "displayName", "externalId")} == {
         OKTA[name] for name in ("userName", "displayName", "externalId")
     }
-    assert await scim.get("/Users/li.wei") == made
+    assert await scim.get(at("li.wei")) == made
     assert await scim.found("/Users", 'userName eq "li.wei@EXAMPLE.com"') == [made]
 
     renamed = {**OKTA, "displayName": "Li W.", "id": "li.wei"}
-    assert done(await scim.ask("PUT", "/Users/li.wei", renamed))["displayName"] == "Li W."
-    gone = await scim.patch("/Users/li.wei", {"op": "replace", "value": {"active": False}})
+    assert done(await scim.ask("PUT", at("li.wei"), renamed))["displayName"] == "Li W."
+    gone = await scim.patch(at("li.wei"), {"op": "replace", "value": {"active": False}})
     assert gone["active"] is False
     assert not await active(behind)
-    assert done(await scim.ask("PUT", "/Users/li.wei", {**renamed, "active": True}))["active"] is True
+    assert done(await scim.ask("PUT", at("li.wei"), {**renamed, "active": True}))["active"] is True
     assert await active(behind)
     assert [fact.type for fact in await events(store)] == [
         "DirectoryFounded",
@@ -79,7 +79,7 @@ async def test_entra_provisions_renames_deactivates_and_reactivates(scim: Scim, 
     assert [made] == await scim.found("/Users", 'externalId eq "58342554"')
     department = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department"
     changed = await scim.patch(
-        "/Users/pan.mei",
+        at("pan.mei"),
         {"op": "Replace", "path": "displayName", "value": "Pan Mei"},
         {"op": "Add", "path": 'emails[type eq "work"].value', "value": "p.mei@example.com"},
         {"op": "Add", "path": "name.givenName", "value": "Mei"},
@@ -91,19 +91,19 @@ async def test_entra_provisions_renames_deactivates_and_reactivates(scim: Scim, 
     assert changed["name"] == {"formatted": "Pan Mei", "givenName": "Mei"}
     for value in (False, True):
         operation = {"op": "Replace", "path": "active", "value": str(value)}
-        assert (await scim.patch("/Users/pan.mei", operation))["active"] is value
+        assert (await scim.patch(at("pan.mei"), operation))["active"] is value
         assert await active(behind, "pan.mei") is value
-    gone = await scim.patch("/Users/pan.mei", {"op": "Remove", "path": "displayName"})
+    gone = await scim.patch(at("pan.mei"), {"op": "Remove", "path": "displayName"})
     assert "displayName" not in gone
     assert gone["externalId"] == "58342554"
 
 
 async def test_deleting_deactivates_and_the_same_person_can_come_back(scim: Scim, behind: Parts) -> None:
     await scim.user("li.wei")
-    assert (await scim.ask("DELETE", "/Users/li.wei")).status_code == 204
+    assert (await scim.ask("DELETE", at("li.wei"))).status_code == 204
     assert not await active(behind)
     for method in ("GET", "DELETE"):
-        refused(await scim.ask(method, "/Users/li.wei"), 404)
+        refused(await scim.ask(method, at("li.wei")), 404)
     assert await scim.found("/Users", 'userName eq "li.wei"') == []
     assert (await scim.user("li.wei"))["active"] is True
     assert await active(behind)
@@ -129,7 +129,7 @@ async def test_an_address_that_the_person_has_named_stays(scim: Scim, behind: Pa
     profile = (await behind.keys.profiles(["li.wei"]))["li.wei"]
     await behind.keys.put_profile("li.wei", profile | {"mail": "own@example.org"})
     operation = {"op": "replace", "path": 'emails[type eq "work"].value', "value": "new@example.com"}
-    assert (await scim.patch("/Users/li.wei", operation))["emails"][0]["value"] == "new@example.com"
+    assert (await scim.patch(at("li.wei"), operation))["emails"][0]["value"] == "new@example.com"
     assert (await behind.keys.profiles(["li.wei"]))["li.wei"]["mail"] == "own@example.org"
 
 
@@ -143,7 +143,7 @@ async def test_a_person_whom_the_directory_knows_is_found_and_taken_over(scim: S
 
 
 async def test_the_last_administrator_is_not_deactivated(scim: Scim) -> None:
-    said = refused(await scim.ask("DELETE", f"/Users/{ADMINISTRATOR}"), 400)
+    said = refused(await scim.ask("DELETE", at(ADMINISTRATOR)), 400)
     assert "last administrator" in said
 
 
@@ -159,9 +159,9 @@ async def test_a_name_that_can_be_no_persons_is_refused_with_the_reason(scim: Sc
 async def test_nobody_becomes_another_person(scim: Scim) -> None:
     await scim.user("li.wei")
     other = {"Operations": [{"op": "replace", "path": "userName", "value": "li.na"}]}
-    refused(await scim.ask("PATCH", "/Users/li.wei", other), 400, "mutability")
-    refused(await scim.ask("PUT", "/Users/li.wei", {"userName": "li.na"}), 400, "mutability")
-    moved = await scim.patch("/Users/li.wei", {"op": "replace", "path": "userName", "value": "li.wei@new.example"})
+    refused(await scim.ask("PATCH", at("li.wei"), other), 400, "mutability")
+    refused(await scim.ask("PUT", at("li.wei"), {"userName": "li.na"}), 400, "mutability")
+    moved = await scim.patch(at("li.wei"), {"op": "replace", "path": "userName", "value": "li.wei@new.example"})
     assert moved["userName"] == "li.wei@new.example"
 
 
@@ -174,7 +174,7 @@ async def test_lists_come_in_pages_counted_from_one(scim: Scim) -> None:
     assert (await scim.get("/Users", count=0))["Resources"] == []
     assert len((await scim.get("/Users", startIndex=-5, count=999))["Resources"]) == 4
     refused(await scim.ask("GET", "/Users", params={"count": "many"}), 400, "invalidValue")
-    narrow = await scim.get("/Users/li.wei", attributes="userName")
+    narrow = await scim.get(at("li.wei"), attributes="userName")
     assert set(narrow) == {"schemas", "id", "meta", "userName"}
 
 
@@ -201,7 +201,7 @@ UNREADABLE: list[tuple[Any, str]] = [
 
 async def test_a_patch_that_cannot_be_read_is_refused(scim: Scim) -> None:
     for operations, scim_type in UNREADABLE:
-        answer = await scim.ask("PATCH", f"/Users/{ADMINISTRATOR}", {"Operations": operations})
+        answer = await scim.ask("PATCH", at(ADMINISTRATOR), {"Operations": operations})
         refused(answer, 400, scim_type)
 
 
@@ -209,9 +209,9 @@ async def test_a_change_of_another_version_than_was_read_is_refused(scim: Scim) 
     made = await scim.user("li.wei")
     change = {"Operations": [{"op": "replace", "path": "displayName", "value": "Li Wei"}]}
     match = {"If-Match": made["meta"]["version"]}
-    assert done(await scim.ask("PATCH", "/Users/li.wei", change, headers=match))["meta"] != made["meta"]
-    refused(await scim.ask("PATCH", "/Users/li.wei", change, headers=match), 412)
-    refused(await scim.ask("DELETE", "/Users/li.wei", headers=match), 412)
+    assert done(await scim.ask("PATCH", at("li.wei"), change, headers=match))["meta"] != made["meta"]
+    refused(await scim.ask("PATCH", at("li.wei"), change, headers=match), 412)
+    refused(await scim.ask("DELETE", at("li.wei"), headers=match), 412)
 
 
 async def test_strangers_and_people_get_nothing(scim: Scim) -> None:
@@ -251,8 +251,8 @@ OPERATIONS = st.fixed_dictionaries(
     {"op": st.sampled_from(["add", "Replace", "remove"])},
     optional={"path": st.sampled_from(PATHS) | JSON, "value": JSON | BODIES},
 )
-WRITES = [("POST", "/Users"), ("POST", "/Groups"), ("PUT", "/Users/li.wei"), ("PUT", "/Groups/sales")]
-CHANGES = [("PATCH", "/Users/li.wei"), ("PATCH", "/Groups/sales")]
+WRITES = [("POST", "/Users"), ("POST", "/Groups"), ("PUT", at("li.wei")), ("PUT", "/Groups/sales")]
+CHANGES = [("PATCH", at("li.wei")), ("PATCH", "/Groups/sales")]
 
 
 async def test_nothing_that_can_be_sent_breaks_it(scim: Scim) -> None:
