@@ -91,6 +91,10 @@ class Ledger(Protocol):
         """It waits, unless something became of it already."""
         ...
 
+    async def noted(self, notice: NoticeMessage, channel: str) -> bool:
+        """Whether the notice is known to have got through this channel."""
+        ...
+
 
 class Rooms(Protocol):
     """Which projects have a chat room. Raises StoreUnavailable."""
@@ -196,6 +200,9 @@ class NotifySteps:
         """Deliver through one channel and keep what became of it, which is returned: `delivered` or `kept`."""
         async with _beating():
             try:
+                # A worker may have died between noting that it got through and saying so to the engine.
+                if activity.info().attempt > 1 and await self._ledger.noted(asked.notice, asked.channel):
+                    return "delivered"
                 return await self._deliver(asked.notice, asked.channel)
             except Undeliverable as final:
                 raise ApplicationError(str(final), type="Undeliverable", non_retryable=True) from final

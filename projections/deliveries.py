@@ -96,6 +96,12 @@ class Deliveries:
         """It waits, unless something became of it already."""
         await self._database.execute(BEGIN, UUID(notice.event_id), notice.recipient, channel, detail)
 
+    async def noted(self, notice: NoticeMessage, channel: str) -> bool:
+        """Whether the notice is known to have got through this channel."""
+        sql = "SELECT state FROM tandem.delivery WHERE event_id = $1 AND recipient = $2 AND channel = $3"
+        state = await self._database.fetchval(sql, UUID(notice.event_id), notice.recipient, channel)
+        return bool(state == "delivered")
+
     async def of_event(self, event_id: UUID) -> list[DeliveryRow]:
         """Outcomes of all notices that one event gave rise to."""
         sql = f"SELECT {COLUMNS} FROM tandem.delivery WHERE event_id = $1 ORDER BY recipient, channel"  # noqa: S608
