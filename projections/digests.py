@@ -16,6 +16,13 @@ COLLECT = """
     WITH made AS (INSERT INTO tandem.digest (person, day) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING 1)
     UPDATE tandem.digest_item SET day = $2 WHERE person = $1 AND day IS NULL AND EXISTS (SELECT FROM made)
 """
+# Sender and reader see which digest tells of it.
+COLLECTED = """
+    UPDATE tandem.delivery d SET state = 'collected', detail = 'in the digest of ' || $2::date, at = now()
+    FROM tandem.digest_item i
+    WHERE i.person = $1 AND i.day = $2 AND d.event_id = i.event_id AND d.recipient = $1 AND d.channel = 'digest'
+      AND d.state <> 'collected'
+"""
 # Long titles are shortened: a digest travels through the workflow engine.
 ITEMS = """
     SELECT m.code, left(m.text_en, 300), left(m.text_zh, 300), m.due_at
@@ -43,6 +50,7 @@ class Digests:
     async def collect(self, person: str, day: date) -> list[NoticeItem]:
         """Put what waits into the digest of the day, unless it was made before; what is in it, the oldest first."""
         await self._database.execute(COLLECT, person, day)
+        await self._database.execute(COLLECTED, person, day)
         rows = await self._database.fetch(ITEMS, person, day)
         return [NoticeItem(code=code, en=en, zh=zh, due_at=due_at) for code, en, zh, due_at in rows]
 
