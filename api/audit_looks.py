@@ -56,7 +56,7 @@ class RefusalState(Shape):
 
     id: int
     at: datetime
-    project: str
+    project: Annotated[str | None, Field(description="Null where others asked of one that is none to the caller.")]
     command: str
     command_id: str
     actor: dict[str, Any]

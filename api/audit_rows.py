@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from activities.archived import StreamArchived
 from activities.folding import PREFIX
 from activities.indexing import acting, outside
-from activities.ports import Recorded
+from activities.ports import Recorded, RefusalLine
 from activities.searchwords import words_of
 from api.dispatch import START
 from api.happenings import Eyes
@@ -21,7 +21,7 @@ from domain.sight import Visibility
 from projections.project import one
 from store.auditing import Reading, Readings, WantedReadings
 from store.searching import Events, Found, Refusal, Refusals, Wanted, Window, search
-from store.sight import Scope
+from store.sight import NO_PROJECT, Scope, Unseen
 
 Item = dict[str, Any]
 LEFT_OUT = {"_actions", "version", "changed_at"}
@@ -158,6 +158,7 @@ class RefusalView:
         self._behind = behind
         self._reader = reader
         self._wanted = wanted
+        self._scope = scope
         self._shelf = Refusals(behind.store.pool, scope)
 
     async def head(self) -> int:
@@ -171,17 +172,35 @@ class RefusalView:
     async def page(self, window: Window) -> Found[Item]:
         """Refusals of the window; what is closed to the reader is found by its outside alone."""
         found = await search(self._shelf, self._wanted, window)
+        nowhere = await self._nowhere([line for _, line in found.rows])
         items = []
         for refusal in found.rows:
-            sealed = await self._sealed(refusal)
+            vain = self._in_vain(refusal, nowhere)
+            sealed = vain or await self._sealed(refusal)
             if not sealed or self._found_outside(refusal):
-                items.append(_refusal(refusal, sealed=sealed))
+                items.append(_refusal(refusal, sealed=sealed, vain=vain))
         return Found(items, found.rest)
+
+    async def _nowhere(self, lines: Sequence[RefusalLine]) -> set[str]:
+        """What was asked of projects that do not exist for the reader: there others alone know what they asked, and of
+        which id, whether that is a project's or nothing's.
+        """
+        streams = {line.stream for line in lines if line.code == NO_PROJECT}
+        ids = [stream.removeprefix(PREFIX) for stream in streams]
+        seen = await Unseen(self._behind.store.pool).seen(self._scope.keys, ids) if ids else set()
+        return {stream for stream in streams if stream.removeprefix(PREFIX) not in seen}
+
+    def _in_vain(self, refusal: Refusal, nowhere: set[str]) -> bool:
+        line = refusal[1]
+        return line.code == NO_PROJECT and line.stream in nowhere and not self._own(refusal)
+
+    def _own(self, refusal: Refusal) -> bool:
+        return bool(self._reader == refusal[1].actor.get("principal"))
 
     async def _sealed(self, refusal: Refusal) -> bool:
         """Whether it is as closed as if it had succeeded (Z1): to all but whoever tried, until both are in."""
         _, line = refusal
-        if self._reader == line.actor.get("principal"):
+        if self._own(refusal):
             return False
         if line.type == START and line.data.get("visibility", Visibility.OPEN) != Visibility.OPEN:
             # What was to be a project for few eyes was none yet.
@@ -201,12 +220,12 @@ class RefusalView:
         return query is None or query.among(set(words_of(texts)))
 
 
-def _refusal(refusal: Refusal, *, sealed: bool) -> Item:
+def _refusal(refusal: Refusal, *, sealed: bool, vain: bool) -> Item:
     number, line = refusal
     return {
         "id": number,
         "at": moment(line.at),
-        "project": line.stream.removeprefix(PREFIX),
+        "project": None if vain else line.stream.removeprefix(PREFIX),
         "command": line.type,
         "command_id": line.command_id,
         "actor": dict(line.actor),

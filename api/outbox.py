@@ -105,10 +105,11 @@ class OutboxParameters(PageParameters):
 async def read_outbox(request: Request, asked: Annotated[OutboxParameters, Query()]) -> Response:
     """Messages as they would have been sent: no server is set, none took them, or the address is not confirmed."""
     behind = parts(request)
-    if asked.whose == "everyone":
+    everyone, who = asked.whose == "everyone", await reader_of(request)
+    if everyone:
         await _check_officer(request)
-    whose = None if asked.whose == "everyone" else asker(request).principal
-    rows = await Outbox(behind.store.pool, behind.vault).page(_number(asked.cursor), asked.limit + 1, whose)
+    kept = Outbox(behind.store.pool, behind.vault)
+    rows = await kept.page(_number(asked.cursor), asked.limit + 1, None if everyone else who.person, who)
     following = str(rows[asked.limit - 1].id) if len(rows) > asked.limit else None
     return said({"items": [_kept(row) for row in rows[: asked.limit]], "next": following})
 
@@ -118,10 +119,11 @@ async def read_letter(request: Request) -> Response:
     behind, text = parts(request), request.path_params["letter_id"]
     if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= MOST_ID):
         raise Problem("NoMessage")
-    kept = await Outbox(behind.store.pool, behind.vault).find(int(text))
+    who = await reader_of(request)
+    kept = await Outbox(behind.store.pool, behind.vault).find(int(text), who)
     if kept is None:
         raise Problem("NoMessage")
-    if kept.recipient != asker(request).principal:
+    if kept.recipient != who.person:
         try:
             await _check_officer(request)
         except Problem:
@@ -132,8 +134,8 @@ async def read_letter(request: Request) -> Response:
 
 async def list_deliveries(request: Request, asked: Annotated[PageParameters, Query()]) -> Response:
     """What became of the caller's own notices beyond the inbox."""
-    found = Deliveries(parts(request).store.pool)
-    rows = await found.to(asker(request).principal, _before(asked.cursor), asked.limit + 1)
+    found, who = Deliveries(parts(request).store.pool), await reader_of(request)
+    rows = await found.to(who, _before(asked.cursor), asked.limit + 1)
     return said(_page(rows, asked.limit, language_of(request)))
 
 

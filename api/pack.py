@@ -67,7 +67,7 @@ def _row(what: str, item: Item) -> dict[str, str]:
             who, at, number = item["actor"], item["recorded_at"], item["position"]
         case "refusals":
             words = {"en": f"{item['command']}: {item['detail'] or '–'}", "zh": item["code"]}
-            who, at, number, mark, rule = item["actor"], item["at"], item["id"], item["project"], item["rule"]
+            who, at, number, mark, rule = item["actor"], item["at"], item["id"], item["project"] or "–", item["rule"]
         case _:
             words = {"en": f"read {item['what']} as {item['format']}", "zh": f"查阅 {item['what']}({item['format']})"}
             who, at, number, rule = {"principal": item["reader"]}, item["at"], item["id"], ""

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from activities.messages import NoticeMessage
+from domain.sight import Reader
 from projections.database import Database
 
 RECORD = """
@@ -36,7 +37,14 @@ PAGE = """
     AND ($2::timestamptz IS NULL OR (d.since, d.event_id, d.recipient, d.channel) < ($2, $3, $4, $5))
     ORDER BY d.since DESC, d.event_id DESC, d.recipient DESC, d.channel DESC LIMIT $6
 """
-OF_PERSON = f"{TOLD} WHERE d.recipient = $1 {PAGE}"
+SEEN = """
+    NOT EXISTS (SELECT FROM tandem.event e
+                WHERE e.event_id = d.event_id AND e.stream IN (SELECT tandem.unseen({}::text[])))
+"""
+FAILED = f"""
+    SELECT {COLUMNS} FROM tandem.delivery d WHERE state = 'failed' AND {SEEN.format("$2")} ORDER BY at DESC LIMIT $1
+"""  # noqa: S608  constants of ours
+OF_PERSON = f"{TOLD} WHERE d.recipient = $1 AND {SEEN.format('$7')} {PAGE}"
 OF_PROJECT = f"""
     {TOLD} WHERE d.event_id IN (SELECT event_id FROM tandem.message WHERE project_id = $1)
     AND ($7::text IS NULL OR d.recipient = $7 OR EXISTS (
@@ -107,14 +115,13 @@ class Deliveries:
         sql = f"SELECT {COLUMNS} FROM tandem.delivery WHERE event_id = $1 ORDER BY recipient, channel"  # noqa: S608
         return [DeliveryRow(*row) for row in await self._database.fetch(sql, event_id)]
 
-    async def failed(self, limit: int) -> list[DeliveryRow]:
-        """Notices that did not get through, the latest first."""
-        sql = f"SELECT {COLUMNS} FROM tandem.delivery WHERE state = 'failed' ORDER BY at DESC LIMIT $1"  # noqa: S608
-        return [DeliveryRow(*row) for row in await self._database.fetch(sql, limit)]
+    async def failed(self, reader: Reader, limit: int) -> list[DeliveryRow]:
+        """Notices that did not get through, of what exists for the reader; the latest first."""
+        return [DeliveryRow(*row) for row in await self._database.fetch(FAILED, limit, reader.keys)]
 
-    async def to(self, person: str, before: Place | None, limit: int) -> list[Told]:
-        """What one person was sent, the newest first."""
-        rows = await self._database.fetch(OF_PERSON, person, *(before or NOWHERE), limit)
+    async def to(self, reader: Reader, before: Place | None, limit: int) -> list[Told]:
+        """What the reader was sent, the newest first; of a project that has closed itself to them since, nothing."""
+        rows = await self._database.fetch(OF_PERSON, reader.person, *(before or NOWHERE), limit, reader.keys)
         return [Told(*row) for row in rows]
 
     async def of_project(self, project_id: str, party: str | None, before: Place | None, limit: int) -> list[Told]:

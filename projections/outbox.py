@@ -16,6 +16,7 @@ from activities.ports import StoreUnavailable
 from activities.vault import VaultLocked
 from domain.personal import Sealed
 from domain.refusals import Refused
+from domain.sight import Reader
 from domain.values import SEALED
 from projections.database import Database
 
@@ -29,11 +30,22 @@ KEEP = """
 """
 COLUMNS = "id, at, event_id, recipient, channel, message_id, language, subject, body_text, body_html"
 """In the order of Kept's fields. Only this constant is put into SQL; whatever a caller gives is a parameter."""
+SEEN = """
+    CASE WHEN {person}::text IS NULL THEN true
+      WHEN recipient = {person}
+      THEN NOT EXISTS (SELECT FROM tandem.event e
+                       WHERE e.event_id = outbox.event_id AND e.stream IN (SELECT tandem.unseen({keys}::text[])))
+      ELSE EXISTS (SELECT FROM tandem.event e
+                   WHERE e.event_id = outbox.event_id AND e.stream NOT IN (SELECT tandem.unseen({keys}::text[]))) END
+"""
+"""To others, what tells of one event of a project that is open to the reader: digests are for whom they are to."""
 LIST = f"""
     SELECT {COLUMNS} FROM tandem.outbox
-    WHERE ($1::bigint IS NULL OR id < $1) AND ($3::text IS NULL OR recipient = $3) ORDER BY id DESC LIMIT $2
+    WHERE ($1::bigint IS NULL OR id < $1) AND ($3::text IS NULL OR recipient = $3)
+      AND {SEEN.format(person="$4", keys="$5")}
+    ORDER BY id DESC LIMIT $2
 """  # noqa: S608  a constant of ours
-FIND = f"SELECT {COLUMNS} FROM tandem.outbox WHERE id = $1"  # noqa: S608  a constant of ours
+FIND = f"SELECT {COLUMNS} FROM tandem.outbox WHERE id = $1 AND {SEEN.format(person='$2', keys='$3')}"  # noqa: S608
 PLAIN = f"""
     SELECT {COLUMNS} FROM tandem.outbox WHERE NOT starts_with(body_text, $1) ORDER BY id LIMIT 100
 """  # noqa: S608  a constant of ours
@@ -89,13 +101,19 @@ class Outbox:
         told = (UUID(letter.event_id), letter.recipient, letter.channel, letter.message_id, letter.language)
         await self._database.execute(KEEP, *told, *sealed)
 
-    async def page(self, before: int | None, limit: int, person: str | None = None) -> list[Kept]:
-        """The newest first, older than the message `before`; those to one person, or to everybody."""
-        return [await self._opened(Kept(*row)) for row in await self._database.fetch(LIST, before, limit, person)]
+    async def page(
+        self, before: int | None, limit: int, person: str | None = None, reader: Reader | None = None
+    ) -> list[Kept]:
+        """The newest first, older than the message `before`; those to one person, or to everybody.
 
-    async def find(self, number: int) -> Kept | None:
-        """One message."""
-        row = await self._database.fetchrow(FIND, number)
+        `reader`: only what exists for whoever reads.
+        """
+        rows = await self._database.fetch(LIST, before, limit, person, *_read_by(reader))
+        return [await self._opened(Kept(*row)) for row in rows]
+
+    async def find(self, number: int, reader: Reader | None = None) -> Kept | None:
+        """One message, where it exists for whoever reads."""
+        row = await self._database.fetchrow(FIND, number, *_read_by(reader))
         return None if row is None else await self._opened(Kept(*row))
 
     async def seal_plain(self) -> int:
@@ -131,3 +149,7 @@ class Outbox:
         clear = await self._sealer.open(STREAM, sealed, kept.language, event_id=kept.event_id)
         others = (kept.id, kept.at, kept.event_id, kept.recipient, kept.channel, kept.message_id, kept.language)
         return Kept(*others, *clear)
+
+
+def _read_by(reader: Reader | None) -> tuple[str | None, list[str]]:
+    return (None, []) if reader is None else (reader.person, reader.keys)

@@ -10,6 +10,7 @@ from typing import Any
 from store.connect import Pool
 
 UNSEEN = "SELECT s FROM unnest($2::text[]) AS s WHERE s IN (SELECT tandem.unseen($1::text[]))"
+SEEN = "SELECT id FROM tandem.project WHERE id = ANY ($2) AND (locks IS NULL OR locks ?| $1::text[])"
 NO_PROJECT = "NoProject"
 """The code of refusals for want of a project. They tell of whoever asked, and nothing of any project."""
 
@@ -23,6 +24,10 @@ class Unseen:
     async def unseen(self, keys: Sequence[str], streams: Sequence[str]) -> set[str]:
         """Those of the streams that are of a project which none of the keys opens. Raises StoreUnavailable."""
         return {row[0] for row in await self._pool.fetch(UNSEEN, list(keys), list(streams))}
+
+    async def seen(self, keys: Sequence[str], project_ids: Sequence[str]) -> set[str]:
+        """Those of the ids that are of a project which is open, or which one of the keys opens."""
+        return {row[0] for row in await self._pool.fetch(SEEN, list(keys), list(project_ids))}
 
 
 @dataclass(frozen=True, slots=True)

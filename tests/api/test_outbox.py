@@ -17,16 +17,17 @@ from tests.vaults import vault_of
 EVERYONE = "/v1/outbox?whose=everyone"
 
 
-def letter(number: int, to: str = PRODUCT) -> Letter:
-    ids = (str(uuid4()), to, "mail", f"<{number}@tandem.example>", "<p@tandem.example>")
+def letter(number: int, to: str = PRODUCT, event: object = None) -> Letter:
+    ids = (str(event or uuid4()), to, "mail", f"<{number}@tandem.example>", "<p@tandem.example>")
     return Letter(*ids, "en", f"Mail {number}", "text", "<p>text</p>")
 
 
 async def test_the_outbox_of_everyone_is_for_officers_and_paged(api: Api, store: PostgresStore) -> None:
     problem(await api.get(EVERYONE, PRODUCT), 403, "ForOfficers")
-    await api.start()
+    (event,) = await store.read(f"project-{await api.start()}")
     for number in range(3):
-        await Outbox(store.pool, vault_of(store)).keep(letter(number))
+        await Outbox(store.pool, vault_of(store)).keep(letter(number, event=event.event_id))
+    await Outbox(store.pool, vault_of(store)).keep(letter(4))  # of no event of a project: for its reader alone
     first = (await api.get(f"{EVERYONE}&limit=2", PMO)).json()
     assert [(line["subject"], line["state"]) for line in first["items"]] == [("Mail 2", "kept"), ("Mail 1", "kept")]
     second = (await api.get(f"{EVERYONE}&limit=2&cursor={first['next']}", PMO)).json()

@@ -9,6 +9,7 @@ import asyncpg
 
 from activities.messages import NoticeMessage
 from activities.ports import Append, Page, VerdictKind
+from domain.sight import Reader
 from projections import duties, project
 from projections.deliveries import Deliveries
 from projections.messages import Messages
@@ -272,7 +273,7 @@ async def test_what_was_delivered_stays_delivered(store: PostgresStore) -> None:
     deliveries, told = Deliveries(store.pool), notice()
     await deliveries.record(told, "mail", "failed", 3, "refused")
     await deliveries.record(told, "inbox", "delivered", 1, "")
-    assert [(row.channel, row.attempts) for row in await deliveries.failed(10)] == [("mail", 3)]
+    assert [(row.channel, row.attempts) for row in await deliveries.failed(Reader("an.jing"), 10)] == [("mail", 3)]
     await deliveries.record(told, "mail", "delivered", 5, "")
     await deliveries.record(told, "mail", "failed", 0, "gave up")
     found = await deliveries.of_event(UUID(told.event_id))
