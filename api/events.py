@@ -154,7 +154,7 @@ class _Live:
     async def _stream(self, position: int) -> AsyncIterator[bytes]:
         async with self._behind.newest.place():
             yield b"retry: 1000\n\n"
-            while not self._closing.is_set():
+            while not self._closing.is_set() and not await self._left():
                 head = await self._behind.store.head() - 1
                 while facts := await _feed(self._behind, self._eyes.reader, self._asked, position, CHUNK):
                     for seen in await self._eyes.see(facts):
@@ -163,6 +163,10 @@ class _Live:
                 position = max(position, head)
                 if not await self._more(position):
                     yield b": still here\n\n"
+
+    async def _left(self) -> bool:
+        """Whether the reader was deactivated meanwhile."""
+        return (await self._behind.roster.directory()).left(self._eyes.reader)
 
     async def _more(self, position: int) -> bool:
         """Whether there is something after `position`; waits for it as long as a heartbeat."""

@@ -1,9 +1,12 @@
 """The directory over HTTP: founding, commands, lists, invitations; and whoever has left is refused."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from activities.keeping import Keeping
+from activities.ports import StoreUnavailable
 from api.parts import Parts, Surroundings
 from auth.accounts import Accounts
 from auth.credentials import Credentials
@@ -12,7 +15,9 @@ from auth.links import Links
 from auth.sessions import Sessions
 from auth.tokens import Tokens
 from domain.directory.catalog import COMMANDS
-from domain.messages import dashed
+from domain.directory.people import DeactivatePerson
+from domain.directory.record import STREAM
+from domain.messages import Actor, dashed
 from tests.api.asking import START, Api, problem
 
 ROOT, SECOND, WEI, JING = "root.admin", "second.admin", "li.wei", "an.jing"
@@ -158,15 +163,50 @@ class TestLeaving:
         for who, headers in ways[1:]:
             problem(await founded.get("/v1/me", who, headers=headers), 401)
 
-    async def test_accounts_follow_what_a_crash_has_left_undone(self, founded: Api, behind: Parts) -> None:
-        """The event is there, the account still open: as after a crash between the two."""
-        accounts, administration = Accounts(behind.store.pool), behind.administration
+    async def test_a_live_feed_ends(self, founded: Api) -> None:
         await done(founded, "add-person", {"person": WEI})
+        headers = {"Accept": "text/event-stream"}
+        listening = asyncio.create_task(founded.get("/v1/events", WEI, headers=headers))
+        await asyncio.sleep(0.3)
         await done(founded, "deactivate-person", {"person": WEI, "basis": "account at risk"})
+        assert "PersonDeactivated" not in (await asyncio.wait_for(listening, 5)).text
+
+    async def test_accounts_follow_what_another_process_or_a_crash_has_left_undone(
+        self, founded: Api, behind: Parts
+    ) -> None:
+        """The event is there, the account still open: first of all the person is refused, then the account closes."""
+        accounts, elsewhere = Accounts(behind.store.pool), Keeping(behind.store)
+        await done(founded, "add-person", {"person": WEI})
         await accounts.make(WEI)
-        await accounts.enable([WEI])
+        gone = DeactivatePerson(person=WEI, basis="account at risk")
+        await elsewhere.submit(STREAM, gone, Actor("provider.scim", client="scim"), "scim-1")
+        await asyncio.sleep(1.1)
         problem(await founded.get("/v1/me", WEI), 401)
-        await administration.follow(await administration.record())
+        assert await accounts.living(WEI)
+        minding = asyncio.create_task(behind.administration.mind())
+        for _ in range(200):
+            if not await accounts.living(WEI):
+                break
+            await asyncio.sleep(0.05)
+        minding.cancel()
+        assert not await accounts.living(WEI)
+
+    async def test_sent_again_after_an_outage_it_makes_up_for_what_was_left_undone(
+        self, founded: Api, behind: Parts
+    ) -> None:
+        accounts, key = Accounts(behind.store.pool), {"Idempotency-Key": "k"}
+        await done(founded, "add-person", {"person": WEI})
+        await accounts.make(WEI)
+        body = {"person": WEI, "basis": "long absence"}
+
+        async def away(people: object) -> None:
+            raise StoreUnavailable("gone")
+
+        disable, behind.administration._accounts.disable = behind.administration._accounts.disable, away  # type: ignore[method-assign]  # an outage at this one moment
+        problem(await founded.post("/v1/directory/deactivate-person", body, ROOT, headers=key), 503)
+        behind.administration._accounts.disable = disable  # type: ignore[method-assign]  # over again
+        assert await accounts.living(WEI)
+        assert (await done(founded, "deactivate-person", body, **key))["events"] == ["PersonDeactivated"]
         assert not await accounts.living(WEI)
 
     async def test_an_account_that_it_does_not_know_stays_as_it_is(self, founded: Api, behind: Parts) -> None:
