@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dev.verbs import archive, audit, directory, feeds, keeping, people, privacy, proof, seal, travel
+from dev.verbs import archive, audit, directory, feeds, keeping, people, privacy, proof, providers, seal, travel
 from dev.verbs.asked import (
     HomeOption,
     JsonOption,
@@ -55,6 +55,7 @@ app.add_typer(directory.team, name="team")
 app.add_typer(directory.role, name="role")
 project.command("diff")(travel.diff)
 app.command("sign-in")(people.sign_in)
+app.command("connect-provider")(providers.connect_provider)
 app.command("export")(proof.export)
 app.command("verify")(proof.verify)
 app.command("import")(proof.import_pack)

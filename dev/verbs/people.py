@@ -25,7 +25,7 @@ def sign_in(
     except ValidationError:
         typer.echo("A person's name is like li.wei: lower case letters, digits, dots and dashes.", err=True)
         raise typer.Exit(2) from None
-    dsn, url = _installation(home_of(home))
+    dsn, url = installation(home_of(home))
     with database_trouble():
         print(asyncio.run(_link(dsn, url, person)))
 
@@ -63,7 +63,7 @@ async def _link(dsn: str, url: str, person: str) -> str:
         database.terminate()
 
 
-def _installation(home: "Home") -> tuple[str, str]:
+def installation(home: "Home") -> tuple[str, str]:
     """The database and the address of what runs on this data folder, else of what the settings name."""
     from config import Settings
 

@@ -16,6 +16,7 @@ from domain.canonical import leaf_hash
 from domain.messages import COMMANDS
 from domain.project.aggregate import Project
 from store.postgres import PostgresStore
+from tests.e2e.leaving import DEPUTY, LEAVER, PRODUCT, SECOND, Organisation, eventually
 from tests.e2e.system import System
 
 PROJECTS, COMMANDS_EACH = 20, 10
@@ -134,3 +135,49 @@ async def every_project_goes_on(store: PostgresStore, load: Load, projects: list
         # The lifecycle has no event of "nothing more to do" to wait for.
         while not await settled():  # noqa: ASYNC110
             await asyncio.sleep(0.5)
+
+
+@pytest.mark.slow
+async def test_somebody_is_deactivated_and_the_worker_dies_meanwhile(fragile: System) -> None:
+    """Each open seat of theirs goes to others or is blocked, people are told, and nothing is recorded again."""
+    store = await fragile.store()
+    try:
+        company = Organisation(fragile, store)
+        await company.found()
+        covered = [await company.start(deputy=True) for _ in range(4)]
+        stuck = [await company.start() for _ in range(4)]
+        await company.deactivate(LEAVER)
+        fragile.kill("worker")
+        await fragile.restart("worker")
+
+        async def everywhere() -> bool:
+            return all([await company.left(project) == [LEAVER] for project in covered + stuck])
+
+        async def everybody_told() -> bool:
+            passed_on = [DEPUTY in await company.told(project, "HolderLeft") for project in covered]
+            return all(passed_on) and all([PMO in await company.told(project, "DecisionBlocked") for project in stuck])
+
+        await eventually(everywhere)
+        await eventually(everybody_told)
+        for project in covered:
+            assert (await company.state(project))["state"] == "OPEN"
+            assert await company.waits_for(project) == {PMO, PRODUCT, DEPUTY}
+        for project in stuck:
+            assert (await company.state(project))["state"] == "BLOCKED"
+        await nothing_is_recorded_again(fragile, company, covered + stuck)
+    finally:
+        await store.close()
+
+
+async def nothing_is_recorded_again(fragile: System, company: Organisation, projects: list[str]) -> None:
+    """A fresh worker has looked at everybody once it has noted somebody else."""
+    other = await company.start(sponsor=SECOND)
+    fragile.kill("worker")
+    await fragile.restart("worker")
+    await company.deactivate(SECOND)
+
+    async def looked() -> bool:
+        return await company.left(other) == [SECOND]
+
+    await eventually(looked)
+    assert [await company.left(project) for project in projects] == [[LEAVER]] * len(projects)
