@@ -7,6 +7,7 @@ import pytest
 
 from activities.keeping import Keeping
 from activities.ports import StoreUnavailable
+from api import events
 from api.parts import Parts, Surroundings
 from auth.accounts import Accounts
 from auth.credentials import Credentials
@@ -163,13 +164,15 @@ class TestLeaving:
         for who, headers in ways[1:]:
             problem(await founded.get("/v1/me", who, headers=headers), 401)
 
-    async def test_a_live_feed_ends(self, founded: Api) -> None:
+    async def test_a_live_feed_ends_by_its_next_heartbeat(self, founded: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.2)
         await done(founded, "add-person", {"person": WEI})
         headers = {"Accept": "text/event-stream"}
         listening = asyncio.create_task(founded.get("/v1/events", WEI, headers=headers))
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.5)
+        assert not listening.done()
         await done(founded, "deactivate-person", {"person": WEI, "basis": "account at risk"})
-        assert "PersonDeactivated" not in (await asyncio.wait_for(listening, 5)).text
+        assert "PersonAdded" in (await asyncio.wait_for(listening, 10)).text
 
     async def test_accounts_follow_what_another_process_or_a_crash_has_left_undone(
         self, founded: Api, behind: Parts
