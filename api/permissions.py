@@ -17,7 +17,11 @@ from api.shapes import Shape
 from domain.decider import hindrance
 from domain.permissions import RIGHTS, STRANGER, Standing, commands, holds
 from domain.project.aggregate import Project
+from domain.refusals import not_allowed
 from domain.values import Role, Stage
+
+ON_PROJECTS = frozenset(name[0].lower() + name[1:] for name, _ in commands())
+"""The operations that the decider asks about."""
 
 
 class CommandRow(Shape):
@@ -118,7 +122,9 @@ async def standing(request: Request) -> Standing:
 def questions(operation: str) -> list[Any]:
     """What is asked before the route of an operation: nothing where whoever gets there may, or its own rules ask."""
     right = RIGHTS.get(operation)
-    if right is None or right.by_rule or holds(right, STRANGER):
+    if right is None:
+        return [] if operation in ON_PROJECTS else [Depends(_deny)]
+    if right.by_rule or holds(right, STRANGER):
         return []
 
     async def ask(request: Request) -> None:
@@ -126,6 +132,10 @@ def questions(operation: str) -> list[Any]:
             raise Problem(right.code)
 
     return [Depends(ask)]
+
+
+async def _deny() -> None:
+    raise not_allowed("This operation is not in the table of rights: it is denied to everybody.")
 
 
 OPERATIONS = (Operation("GET", "/v1/permissions", "readPermissions", "service", read_permissions, Permissions),)

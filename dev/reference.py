@@ -279,7 +279,9 @@ def _rights() -> list[str]:
     ]
     lead = (
         "Organisation roles are granted in the directory. A token reaches no further than its scope; "
-        "where *in person* stands, no token will do. Whoever does not see a project is told that there is none (404)."
+        "where *in person* stands, no token will do. Whoever does not see a project is told that there is none (404). "
+        "PMO officers are the PMO of the organisation; while it has none, whoever is PMO of a project. "
+        "What is not listed is denied to everybody."
     )
     return ["## Everything else", lead, table(["operation", "route", "for", "scope", "otherwise"], rows)]
 

@@ -45,7 +45,7 @@ class Right:
     organisation: frozenset[OrganisationRole] | None = None
     """Organisation roles of which one is needed; None: none is."""
     anywhere: frozenset[Role] = frozenset()
-    """Roles that do instead of them, in whatever project they are held."""
+    """Roles that do in whatever project they are held, as long as nobody in the organisation has one of those."""
     code: str = "NotAllowed"
     """What whoever lacks it is answered with."""
     by_rule: bool = False
@@ -56,7 +56,14 @@ ANYBODY = Right("everybody, also without signing in", "所有人,无需登录", 
 SIGNED_IN = Right("whoever is signed in; lists hold what they see", "已登录者;列表只含其可见内容")
 SEES = Right("whoever sees the project", "可见该项目者", sees=True)
 OWN = Right("whoever is signed in, for what is their own", "已登录者,仅限本人的内容")
-STARTER = Right("whoever the project names as PMO or product manager", "立项时指定的 PMO 或产品经理")
+STARTER = Right(
+    "whoever the project names as PMO or product manager",
+    "立项时指定的 PMO 或产品经理",
+    themselves=True,
+    organisation=frozenset(),
+    code="NotAStarter",
+    by_rule=True,
+)
 OFFICERS = Right(
     "PMO officers",
     "PMO 人员",
@@ -123,7 +130,7 @@ class Standing:
 
     project: frozenset[Role] = frozenset()
     anywhere: frozenset[Role] = frozenset()
-    """Roles in any project."""
+    """Roles in any project, where they count for more than it."""
     organisation: frozenset[OrganisationRole] = frozenset()
     known: bool = True
     """Whether they are signed in, and have not left."""

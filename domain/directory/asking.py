@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain.directory.record import Directory, Entry, OrganisationRole
+from domain.permissions import ADMINISTRATORS, Standing, holds
 from domain.refusals import Refused, broken, not_allowed, wrong_state
 
 PROVIDER = "provider."
@@ -25,7 +26,7 @@ def is_provider(person: str) -> bool:
 
 def may_change(record: Directory, person: str) -> bool:
     """Whether it is an administrator, or a provider."""
-    return is_provider(person) or OrganisationRole.ADMINISTRATOR in record.roles(person)
+    return is_provider(person) or holds(ADMINISTRATORS, Standing(organisation=record.roles(person)))
 
 
 def check_may_change(record: Directory, person: str) -> None:

@@ -12,7 +12,7 @@ from domain.decider import COMMANDS
 from domain.permissions import Bar, bar, barred, commands
 from domain.values import Stage
 from tests.api.asking import named
-from tests.api.world import CAST, PEOPLE, Person, Place, World, listed, told, world
+from tests.api.world import CAST, NEVER, PEOPLE, Person, Place, World, listed, told, world
 
 STATES = (
     "kickoff",
@@ -29,8 +29,6 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "permissions.md"
 BARS = frozenset(Bar)
 STATUS = {Bar.UNAUTHENTICATED: 401, Bar.NO_PROJECT: 404, Bar.SYSTEM_ONLY: 403, Bar.WRONG_ROLE: 403}
 """Whatever else stands in the way is a conflict with the project's state: 409."""
-NEVER = {"If-Match": '"999999"'}
-"""A version that no project has: looked at when the command was decided and before it is stored."""
 
 
 @pytest.fixture(scope="module")

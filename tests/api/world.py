@@ -9,11 +9,16 @@ from uuid import uuid4
 
 import httpx2
 
+from activities.roster import StoredRoster
 from api.app import build
 from api.parts import Installation, Parts, Surroundings
 from auth.development import DevelopmentAuthenticator
 from dev.embedded import EmbeddedPostgres
 from domain.decider import COMMANDS
+from domain.directory.importing import ImportPeople, ImportRow
+from domain.directory.people import DeactivatePerson, FoundDirectory
+from domain.directory.record import STREAM, OrganisationRole
+from domain.keeping.record import KeepingCommand
 from domain.messages import Actor, Envelope
 from domain.permissions import STRANGER, Standing
 from domain.sight import Reader, Visibility, sees
@@ -23,8 +28,10 @@ from tests.api.asking import AUDITOR, MEMBER, PMO, PRODUCT, SPONSOR, START, Api,
 from tests.api.conftest import joined
 from tests.api.journey import to_execution, to_kpi_agreement, to_retrospective
 from tests.conftest import copy_of
-from tests.rosters import FixedRoster, directory_of
+from tests.rosters import directory_of
 
+NEVER = {"If-Match": '"999999"'}
+"""A version that no project has: looked at when the command was decided and before it is stored."""
 TEAM = "finance"
 CAST = {
     Role.SPONSOR: (SPONSOR, "sun.two"),
@@ -59,7 +66,6 @@ class Person:
     name: str
     people: tuple[str | None, ...]
     roles: frozenset[Role] = frozenset()
-    anywhere: frozenset[Role] = frozenset()
 
     def towards(self, place: Place | None) -> Standing:
         """What the table is asked with."""
@@ -68,14 +74,14 @@ class Person:
             return STRANGER
         roles, reader = DIRECTORY.roles(who), Reader(who, DIRECTORY.roles(who), DIRECTORY.teams_of(who))
         there = place is None or sees(reader, place.visibility, (TEAM,), holds_role=bool(self.roles))
-        return Standing(self.roles, self.roles | self.anywhere, roles, sees=there)
+        return Standing(self.roles, organisation=roles, sees=there)
 
 
 PEOPLE = (
     *(Person(role, people, frozenset({role})) for role, people in CAST.items()),
     Person("anonymous", (None,)),
     Person("a stranger", (STRANGE, "not.in.directory")),
-    Person("PMO of another project", (ELSEWHERE,), anywhere=frozenset({Role.PMO})),
+    Person("PMO of another project", (ELSEWHERE,)),
     Person("in the team", (TEAMMATE,)),
     Person("the office", (OFFICE,)),
     Person("auditor of the organisation", (REVIEWER,)),
@@ -98,7 +104,8 @@ class World:
         return {p.name: (await self.behind.step.states.current(p.id)).version for p in self.places.values()}
 
     async def build(self) -> None:
-        """Play every project up to its state."""
+        """Found the directory, and play every project up to its state."""
+        await self._found()
         await self._another_project()
         await self._keep("kickoff", await self.api.start())
         await self._keep("KPI agreement", await to_kpi_agreement(self.api))
@@ -116,6 +123,19 @@ class World:
             change = {"visibility": visibility, "teams": teams, "reason": "Of the few"}
             await self.api.do(hidden, "change-visibility", change)
             await self._keep(visibility.lower(), hidden)
+        await self._change_directory(DeactivatePerson(person=GONE, basis="left the organisation"))
+
+    async def _found(self) -> None:
+        roles = {OFFICE: OrganisationRole.PMO, REVIEWER: OrganisationRole.AUDITOR}
+        rows = [ImportRow(person=person, role=roles.get(person)) for person in (STRANGE, GONE, *roles)]
+        rows.append(ImportRow(person=TEAMMATE, team=TEAM))
+        for command in (FoundDirectory(), ImportPeople(rows=tuple(rows))):
+            await self._change_directory(command)
+
+    async def _change_directory(self, command: KeepingCommand) -> None:
+        await self.behind.keeping.submit(STREAM, command, Actor(ADMINISTRATOR), str(uuid4()))
+        assert isinstance(self.behind.roster, StoredRoster)
+        self.behind.roster.forget()
 
     async def _keep(self, name: str, project: str) -> None:
         current = (await self.behind.step.states.current(project)).project
@@ -168,7 +188,6 @@ async def world(template: str, postgres: EmbeddedPostgres) -> AsyncIterator[Worl
     async with copy_of(template, postgres) as database:
         store = await PostgresStore.open(database.app, pool_size=8)
         behind = joined(store, Recorder())
-        behind.door.sight.roster = FixedRoster(DIRECTORY)
         around = Surroundings(DevelopmentAuthenticator(), Installation("0.0.test", "inst-1"), behind)
         transport = httpx2.ASGITransport(app=build(around))
         async with httpx2.AsyncClient(transport=transport, base_url="http://tandem.test") as client:
