@@ -170,6 +170,10 @@ class Ledger(Protocol):
         """Keep what came of an attempt."""
         ...
 
+    async def noted(self, endpoint: Endpoint, event_id: UUID) -> bool:
+        """Whether the event is known to have got through in its turn."""
+        ...
+
     async def wanted(self, wanted: Filter, after: int, limit: int) -> tuple[list[Recorded], int]:
         """Facts with position > after, in order, and the position up to which nothing else is wanted."""
         ...

@@ -61,7 +61,8 @@ class WebhookSteps:
         if not endpoint.enabled:
             return Round(state="disabled")
         async with _beating():
-            sending = _Sending(endpoint, self._ledger, self._sender, self._cloud, self._sees, _clock())
+            again = activity.info().attempt > 1
+            sending = _Sending(endpoint, self._ledger, self._sender, self._cloud, self._sees, _clock(), again=again)
             return await sending.round()
 
 
@@ -98,6 +99,8 @@ class _Sending:
         cloud: Cloud,
         sees: Sees,
         now: Callable[[], datetime],
+        *,
+        again: bool,
     ) -> None:
         self._endpoint = endpoint
         self._ledger = ledger
@@ -105,6 +108,8 @@ class _Sending:
         self._cloud = cloud
         self._sees = sees
         self._now = now
+        self._again = again
+        """Whether a round before this one broke off: then more was noted than its checkpoint says."""
         self._ends = time.monotonic() + ROUND_SECONDS
         self._room = asyncio.Semaphore(AT_ONCE)
         self._secrets: Sequence[str] = ()
@@ -201,8 +206,7 @@ class _Sending:
         """The lane after this try: behind the event where it is done with, at it where it has to wait."""
         fresh = lane.attempt == 0 or lane.position != fact.position
         began = self._now()
-        if not await self._sees(self._endpoint.owner, fact.stream):
-            # What does not exist for the owner by now is passed over, whenever it was meant to be sent.
+        if await self._is_done(fact):
             return Lane(fact.stream, fact.position + 1, 0, began, began)
         since, attempt = (began, 1) if fresh else (lane.since, lane.attempt + 1)
         verdict = await self._deliver(await self._parcel(fact), attempt, since)
@@ -211,6 +215,12 @@ class _Sending:
         if verdict.state == "failed" and await self._given_up_on(since, gone=verdict.gone):
             return Lane(fact.stream, fact.position, attempt, since, self._now())
         return Lane(fact.stream, fact.position + 1, 0, began, self._now())
+
+    async def _is_done(self, fact: Recorded) -> bool:
+        """Whether it is passed over: the owner sees it no more, or it got through in a round that broke off."""
+        if not await self._sees(self._endpoint.owner, fact.stream):
+            return True
+        return self._again and await self._ledger.noted(self._endpoint, fact.event_id)
 
     async def _given_up_on(self, since: datetime, *, gone: bool) -> bool:
         """Whether the endpoint is disabled, rather than the event passed over: nothing got through meanwhile."""

@@ -52,6 +52,10 @@ LOG = """
     SELECT w.id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
     FROM tandem.webhook w WHERE w.id = $1
 """
+NOTED = """
+    SELECT EXISTS (SELECT FROM tandem.webhook_attempt
+                   WHERE webhook_id = $1 AND event_id = $2 AND state = 'delivered' AND kind = 'event')
+"""
 # What an attempt proves: the endpoint was reached, and when.
 REACHED = "UPDATE tandem.webhook SET last_success_at = greatest(last_success_at, $2) WHERE id = $1"
 
@@ -155,6 +159,10 @@ class Owed:
         )
         if answer.good:
             await self._pool.execute(REACHED, endpoint.id, attempt.at)
+
+    async def noted(self, endpoint: Endpoint, event_id: UUID) -> bool:
+        """Whether the event is known to have got through in its turn."""
+        return bool(await self._pool.fetchval(NOTED, endpoint.id, event_id))
 
     async def wanted(self, wanted: Filter, after: int, limit: int) -> tuple[list[Recorded], int]:
         """Facts with position > after, in order, and the position up to which nothing else is wanted."""
