@@ -107,14 +107,22 @@ class AddressConfirmation(Body):
 
 async def read_preferences(request: Request) -> Response:
     """In which language, when and through which channels the caller wants to be told."""
-    behind, who = parts(request), asker(request).principal
-    return said(_shown(await Preferences(behind.store.pool).of(who), await _profiles(behind).places(who)))
+    return said(await preferences_of(parts(request), asker(request).principal))
+
+
+async def preferences_of(behind: Parts, who: str) -> dict[str, Any]:
+    """The same for a page."""
+    return _shown(await Preferences(behind.store.pool).of(who), await _profiles(behind).places(who))
 
 
 async def change_preferences(request: Request) -> Response:
     """Change them. A new mail address gets a code first, and nothing else until the code is given back here."""
     behind, who = parts(request), asker(request).principal
-    change = await read(request, PreferenceChange)
+    return said(await changed(behind, who, await read(request, PreferenceChange)))
+
+
+async def changed(behind: Parts, who: str, change: PreferenceChange) -> dict[str, Any]:
+    """The same for a page. Raises Problem."""
     known, profiles = Preferences(behind.store.pool), _profiles(behind)
     chat = _chat(change, private=behind.private_chats)
     before = await profiles.places(who)
@@ -124,17 +132,21 @@ async def change_preferences(request: Request) -> Response:
     if "address" in change.model_fields_set:
         await _name(behind, who, change.address, before)
     await known.keep(after)
-    return said(_shown(after, await profiles.places(who)))
+    return _shown(after, await profiles.places(who))
 
 
 async def confirm_address(request: Request) -> Response:
     """Give back the code that was mailed to the new address: from now on mails go there."""
     behind, who = parts(request), asker(request).principal
-    given = await read(request, AddressConfirmation)
+    return said(await confirmed(behind, who, await read(request, AddressConfirmation)))
+
+
+async def confirmed(behind: Parts, who: str, given: AddressConfirmation) -> dict[str, Any]:
+    """The same for a page. Raises Problem."""
     code = "".join(letter for letter in given.code.upper() if letter.isalnum())
     if not await _profiles(behind).confirm(who, code, behind.now()):
         raise invalid("/code", "This is not the code, or it is too old: name the address again for a new one.")
-    return await read_preferences(request)
+    return await preferences_of(behind, who)
 
 
 async def _name(behind: Parts, who: str, address: str | None, before: Places) -> None:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api.problems import Problem
-from web import account, confirm, decision, delegations, doing, inbox, project, signing
+from web import account, confirm, decision, delegations, doing, inbox, outbox, preferences, project, signing
 from web.page import FILES, VERSION, Answers, Site, answering
 
 OPEN: tuple[tuple[str, str, Answers], ...] = (
@@ -38,6 +38,11 @@ CLOSED: tuple[tuple[str, str, Answers], ...] = (
     ("GET", "/confirm/{id}/{decision}", confirm.old),
     ("GET", "/delegations", delegations.show),
     ("POST", "/delegations", delegations.grant),
+    ("GET", "/preferences", preferences.show),
+    ("POST", "/preferences", preferences.change),
+    ("POST", "/preferences/confirm", preferences.confirm),
+    ("GET", "/outbox", outbox.show),
+    ("GET", "/outbox/{letter_id}.eml", outbox.letter),
     ("GET", "/account", account.show),
     ("POST", "/account/tokens", account.make_token),
     ("POST", "/account/tokens/{item}/end", account.end_token),

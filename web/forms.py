@@ -1,4 +1,4 @@
-"""A form for any command, from its fields and their bounds; and the way back from what was typed to JSON.
+"""A form for any command or other model, from its fields and bounds; and the way back from what was typed to JSON.
 
 The name of every input is the JSON pointer of its value, so that a refusal's pointer names the field it is about.
 Lists of simple values are written one a line, lists of composed ones as numbered rows; a row left blank is no row.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from domain.messages import Command
+from pydantic import BaseModel
 
 Typed = Mapping[str, Sequence[str]]
 """What a browser sent: names of inputs with their values."""
@@ -27,6 +27,8 @@ FEW = 6
 """So many words of a kind are shown at once; more are a list to pick from."""
 PERSON = "^[a-z][a-z0-9._-]{0,63}$"
 DECIMAL = "^-?[0-9]{1,15}(\\.[0-9]{1,6})?$"
+KINDS = {"date": "date", "password": "secret"}
+_CHOICE = re.compile(r"\^\(([a-z]+(?:\|[a-z]+)+)\)\$")
 _WHOLE = re.compile(r"-?[0-9]{1,15}")
 
 
@@ -40,7 +42,7 @@ class Field:
     """A code that has words in every language."""
     kind: str
     """`text`, `long`, `person`, `number`, `decimal`, `date`, `pick`, `radio`, `several`, `lines`, `yes`, `group`,
-    `rows` or `hidden`."""
+    `rows`, `secret` or `hidden`."""
     required: bool = False
     forced: bool = False
     """Whether a browser may insist on it: not in a row or group that may stay blank."""
@@ -84,7 +86,7 @@ class Filling:
         return tuple(one for one in self.errors if one.get("pointer", "") == name)
 
 
-def fields_of(command: type[Command], filling: Filling) -> tuple[Field, ...]:
+def fields_of(command: type[BaseModel], filling: Filling) -> tuple[Field, ...]:
     """The command's form."""
     return tuple(one for one in _inner("", _schema(command), command, filling.content, filling))
 
@@ -102,17 +104,17 @@ def homeless(fields: Sequence[Field], errors: Sequence[Wrong]) -> list[Wrong]:
     return [one for one in errors if one.get("pointer", "") not in shown]
 
 
-def read(command: type[Command], typed: Typed) -> dict[str, Any]:
+def read(command: type[BaseModel], typed: Typed) -> dict[str, Any]:
     """The JSON of the command that was typed; what was left blank is left out. Whether it is right is not asked."""
     return _read_object("", _schema(command), command, typed) or {}
 
 
 @cache
-def _schema(command: type[Command]) -> Schema:
+def _schema(command: type[BaseModel]) -> Schema:
     return command.model_json_schema()
 
 
-def _resolved(node: Schema, command: type[Command]) -> Schema:
+def _resolved(node: Schema, command: type[BaseModel]) -> Schema:
     """The node itself, for a reference what it refers to, for something or nothing the something."""
     if "$ref" in node:
         found = _schema(command)["$defs"][node["$ref"].rpartition("/")[2]]
@@ -124,7 +126,7 @@ def _resolved(node: Schema, command: type[Command]) -> Schema:
 
 
 def _inner(
-    name: str, schema: Schema, command: type[Command], content: Any, filling: Filling, *, asked: bool = True
+    name: str, schema: Schema, command: type[BaseModel], content: Any, filling: Filling, *, asked: bool = True
 ) -> Iterator[Field]:
     held = content if isinstance(content, Mapping) else {}
     for key, node in schema.get("properties", {}).items():
@@ -135,7 +137,7 @@ def _inner(
 
 
 def _field(
-    name: str, label: str, node: Schema, command: type[Command], value: Any, filling: Filling, *, required: bool
+    name: str, label: str, node: Schema, command: type[BaseModel], value: Any, filling: Filling, *, required: bool
 ) -> Field:
     found = _resolved(node, command)
     offers = filling.offers.get(label, ())
@@ -168,21 +170,26 @@ def _field(
 
 def _simple(name: str, node: Schema) -> tuple[str, Offer]:
     """The kind of one input, and the words of its kind where they are counted out."""
-    if "enum" in node:
-        words = [(one, one) for one in node["enum"]]
+    if words := _counted_out(node):
         return ("radio" if len(words) <= FEW and name.count("/") == 1 else "pick"), words
     if node.get("type") == "integer":
         return "number", ()
     if node.get("type") == "boolean":
         return "yes", ()
-    if node.get("format") == "date":
-        return "date", ()
+    if node.get("format") in KINDS:
+        return KINDS[node["format"]], ()
     known = {PERSON: "person", DECIMAL: "decimal"}
     return known.get(node.get("pattern", ""), "long" if node.get("maxLength", 0) > LONG else "text"), ()
 
 
+def _counted_out(node: Schema) -> Offer:
+    """The words that alone are possible, where they are counted out."""
+    choice = _CHOICE.fullmatch(node.get("pattern", ""))
+    return [(one, one) for one in (choice[1].split("|") if choice else node.get("enum", ()))]
+
+
 def _list(
-    name: str, label: str, node: Schema, command: type[Command], value: Any, filling: Filling, *, required: bool
+    name: str, label: str, node: Schema, command: type[BaseModel], value: Any, filling: Filling, *, required: bool
 ) -> Field:
     item = _resolved(node["items"], command)
     held = list(value) if isinstance(value, list | tuple) else []
@@ -210,13 +217,13 @@ def _list(
     return Field(name, label, "rows", required, inner=rows, wrong=wrong, **bounds)
 
 
-def _read_object(name: str, schema: Schema, command: type[Command], typed: Typed) -> dict[str, Any] | None:
+def _read_object(name: str, schema: Schema, command: type[BaseModel], typed: Typed) -> dict[str, Any] | None:
     """None where nothing was typed in it."""
     found = {key: _read(f"{name}/{key}", node, command, typed) for key, node in schema.get("properties", {}).items()}
     return {key: value for key, value in found.items() if value is not None} or None
 
 
-def _read(name: str, node: Schema, command: type[Command], typed: Typed) -> Any:
+def _read(name: str, node: Schema, command: type[BaseModel], typed: Typed) -> Any:
     found = _resolved(node, command)
     if found.get("type") == "object":
         return _read_object(name, found, command, typed)
@@ -232,7 +239,7 @@ def _read(name: str, node: Schema, command: type[Command], typed: Typed) -> Any:
     return text
 
 
-def _read_list(name: str, item: Schema, command: type[Command], typed: Typed) -> list[Any]:
+def _read_list(name: str, item: Schema, command: type[BaseModel], typed: Typed) -> list[Any]:
     if "enum" in item:
         return [one for one in typed.get(name, ()) if one]
     if item.get("type") != "object":

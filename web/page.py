@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlencode
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -99,6 +100,7 @@ class Page:
             "told": partial(wording.told_of, language=self.language),
             "titled": partial(title_in, language=self.language),
             "static": f"/static/{VERSION}",
+            "here": lambda path: Markup(' aria-current="page"') if path == here else "",
             "switch": {one: f"{here}?{urlencode({**query, 'lang': one})}" for one in language.LANGUAGES},
         }
         text = ENVIRONMENT.get_template(template).render({**known, **given})
