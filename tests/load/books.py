@@ -34,9 +34,9 @@ class Tally:
     unowed: tuple[Key, ...]
     """Taken, and nobody was owed it."""
     again: tuple[Key, ...]
-    """Taken a second time; a kill lies between."""
+    """Taken a second time: a worker was killed after the first, and before that was noted."""
     unexcused: tuple[Key, ...]
-    """Taken a second time without one."""
+    """Taken a second time for no such reason."""
 
 
 def read(path: Path) -> dict[Key, list[Try]]:
@@ -54,14 +54,17 @@ def missing(tries: Mapping[Key, Sequence[Try]], wanted: Iterable[Key]) -> list[K
     return [key for key in wanted if not any(t.taken for t in tries.get(key, ()))]
 
 
-def tallied(tries: Mapping[Key, Sequence[Try]], wanted: Sequence[Key], kills: Sequence[float]) -> Tally:
-    """`kills` are the moments at which a worker was killed."""
+def tallied(
+    tries: Mapping[Key, Sequence[Try]], wanted: Sequence[Key], kills: Sequence[float], noted: Mapping[Key, float]
+) -> Tally:
+    """`kills`: when a worker was killed; `noted`: when our side first knew that it was taken."""
     again: list[Key] = []
     unexcused: list[Key] = []
     for key, seen in tries.items():
         taken = sorted((t for t in seen if t.taken), key=lambda t: t.arrived)
         for first, second in pairwise(taken):
-            excused = any(first.arrived - ON_ITS_WAY <= kill <= second.arrived for kill in kills)
+            killed = any(first.arrived - ON_ITS_WAY <= kill <= second.arrived for kill in kills)
+            excused = killed and noted.get(key, second.arrived) >= second.arrived
             (again if excused else unexcused).append(key)
     known = set(wanted)
     return Tally(

@@ -18,8 +18,8 @@ EARLY = timedelta(milliseconds=1)
 
 def verdict(seen: Seen) -> tuple[dict[str, Any], list[str]]:
     """The figures, and what was not kept."""
-    mail = tallied(seen.mail, seen.mail_owed(), seen.kills)
-    web = tallied(seen.web, seen.web_owed(), seen.kills)
+    mail = tallied(seen.mail, seen.mail_owed(), seen.kills, seen.mail_noted)
+    web = tallied(seen.web, seen.web_owed(), seen.kills, seen.web_noted)
     lags = [_due_lag(seen, reminder) for reminder in seen.owed.reminders if reminder.percent in PERCENTS]
     figures = {
         "people": seen.size.people,
@@ -52,15 +52,17 @@ def _shown(tally: Tally) -> dict[str, int]:
         "came in": tally.tries,
         "refused or not answered": tally.refused,
         "lost": len(tally.lost),
-        "taken again after a kill": len(tally.again),
-        "taken again without one": len(tally.unexcused),
+        "taken again, the first not noted for a kill": len(tally.again),
+        "taken again otherwise": len(tally.unexcused),
         "nobody was owed": len(tally.unowed),
     }
 
 
 def _tally_faults(name: str, tally: Tally) -> Iterator[str]:
     yield from (f"{name}: {key} was lost" for key in tally.lost)
-    yield from (f"{name}: {key} came twice, and no worker was killed in between" for key in tally.unexcused)
+    yield from (
+        f"{name}: {key} came twice, and no worker was killed before the first was noted" for key in tally.unexcused
+    )
     yield from (f"{name}: {key} came, and nobody was owed it" for key in tally.unowed)
 
 

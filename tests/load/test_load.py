@@ -11,6 +11,6 @@ async def test_no_notice_is_lost_and_none_comes_twice_without_a_kill_while_worke
     figures, faults = verdict(await run(SMALL))
     assert faults == []
     assert figures["kills"] >= 3
-    assert figures["notices"]["owed"] > 100
+    assert figures["notices"]["owed"] >= 80
     assert figures["notices"]["refused or not answered"] > 0
     assert figures["reminders"] > 0
