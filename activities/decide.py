@@ -15,7 +15,7 @@ from activities.ports import Append, Fact, KnownCommand, RefusalLine, Store, Ver
 from activities.vault import NoKeys, Vault
 from domain.canonical import NotCanonical, canonical
 from domain.decider import decide, read_strictly, represented
-from domain.messages import COMMANDS, Command, Envelope, Event, Happened, to_data
+from domain.messages import COMMANDS, Actor, Command, Envelope, Event, Happened, to_data
 from domain.personal import without_personal
 from domain.project.aggregate import Project
 from domain.refusals import Grounds, Refused, no_project, stale
@@ -243,12 +243,19 @@ def _metadata(envelope: Envelope, stream: str) -> dict[str, Any]:
         "correlation_id": envelope.correlation_id or str(event_id(stream, envelope.command_id, 1)),
         "causation_id": envelope.causation_id,
         "request_id": envelope.request_id,
+        "auth": _proof(envelope.actor),
     }
     return {
         "actor": envelope.actor.as_metadata(),
         "command": envelope.type,
         "command_id": envelope.command_id,
     } | {name: value for name, value in chain.items() if value is not None}
+
+
+def _proof(actor: Actor) -> dict[str, str] | None:
+    """When the person last proved to be there, where that is known: some decisions ask for it (A2)."""
+    known = actor.confirmed_at
+    return None if known is None else {"confirmed_at": known.astimezone(UTC).isoformat(timespec="seconds")}
 
 
 def event_id(stream: str, command_id: str, ordinal: int) -> UUID:

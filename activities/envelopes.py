@@ -80,7 +80,9 @@ def _verifies(key: Ed25519PublicKey, signature: bytes, signed: bytes) -> bool:
 
 
 def _signed_bytes(project_id: str, submission: Submission) -> bytes:
-    told: dict[str, Any] = submission.model_dump(mode="json", exclude={"signature"})
+    # A field of a newer sender is left out where it says nothing: what an older one has signed still fits.
+    unsaid = {"signature"} if submission.confirmed_at else {"signature", "confirmed_at"}
+    told: dict[str, Any] = submission.model_dump(mode="json", exclude=unsaid)
     try:
         return PURPOSE + canonical({**told, "project_id": project_id})
     except RecursionError as deep:

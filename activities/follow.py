@@ -94,7 +94,8 @@ class ProjectSteps:
         """Decide a person's command that came as a signal with the API's signature; never as the lifecycle itself."""
         sent = asked.submission
         now = datetime.now(UTC)
-        actor = Actor(sent.principal, sent.on_behalf_of, sent.delegation, client="signal")
+        named = (sent.principal, sent.on_behalf_of, sent.delegation)
+        actor = Actor(*named, client="signal", confirmed_at=sent.confirmed_at)
         key = persons_key(sent.command_id)
         envelope = Envelope(key, asked.project_id, sent.type, actor, now, sent.data, sent.expected_version)
         try:

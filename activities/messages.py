@@ -114,6 +114,8 @@ class Submission(Message):
     delegation: str | None = None
     expected_version: int | None = None
     expires_at: datetime | None = None
+    confirmed_at: datetime | None = None
+    """When the principal last proved to be there; None where the credential cannot tell."""
     signature: str | None = None
     """The API's, base64: without it nobody is believed to be who the submission says."""
 

@@ -112,6 +112,7 @@ class Door:
             command_id=command_id(asked.key),
             type=asked.command,
             principal=who.principal,
+            confirmed_at=who.confirmed_at,
             data=dict(asked.data),
             expected_version=asked.expected_version,
         )
@@ -147,7 +148,7 @@ class Door:
             command_id=command_id(asked.key),
             project_id=project_id,
             type=asked.command,
-            actor=Actor(who.principal, client=asked.client or who.client),
+            actor=Actor(who.principal, client=asked.client or who.client, confirmed_at=who.confirmed_at),
             at=self._now(),
             data=asked.data,
             expected_version=asked.expected_version,

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_origin
 from pydantic import TypeAdapter, ValidationError
 
 from domain.refusals import malformed
+from domain.titles import slot_in, title_in
 from domain.values import EVERY_STAGE, Role, Stage, Value
 from domain.words import word
 
@@ -41,6 +42,8 @@ class Actor:
     client: str = "api"
     system: bool = False
     """The lifecycle itself; only the workflow's steps set it."""
+    confirmed_at: datetime | None = None
+    """When they last proved to be there; None for a credential that cannot tell, such as a token."""
 
     @property
     def person(self) -> str:
@@ -158,6 +161,10 @@ class Event(Value):
         return words.format_map(_Fields(self, actor, language))
 
 
+WRITTEN = {"title": title_in, "slot": slot_in}
+"""Fields in which the rules themselves write, and how that reads in another language."""
+
+
 class _Fields(dict[str, Any]):
     """Field values for a sentence; a list reads as a list, a missing value as a dash, a code as its word."""
 
@@ -165,6 +172,7 @@ class _Fields(dict[str, Any]):
         coded = {n for n, field in type(event).model_fields.items() if get_origin(field.annotation) is Literal}
         values = {name: getattr(event, name) for name in type(event).model_fields}
         super().__init__({n: word(v, language) if n in coded else _readable(v, language) for n, v in values.items()})
+        self |= {n: words(self[n], language) for n, words in WRITTEN.items() if isinstance(values.get(n), str)}
         self["actor"] = actor
 
 

@@ -100,10 +100,19 @@ class Play:
         other.facts = list(self.facts)
         return other
 
-    def do(self, name: str, by: str, *, client: str = "api", on_behalf_of: str | None = None, **data: Any) -> Self:
+    def do(
+        self,
+        name: str,
+        by: str,
+        *,
+        client: str = "api",
+        on_behalf_of: str | None = None,
+        confirmed_at: datetime | None = None,
+        **data: Any,
+    ) -> Self:
         """Decide a command and let its events happen. Raises Refused; then nothing has happened."""
         command = read_strictly(name, data)
-        actor = Actor(by, on_behalf_of, client=client, system=by == LIFECYCLE)
+        actor = Actor(by, on_behalf_of, client=client, system=by == LIFECYCLE, confirmed_at=confirmed_at)
         envelope = Envelope(f"c{len(self.facts)}", self.project.id, name, actor, self.now, data)
         templates = {"standard": self.policy}
         before = self.project

@@ -23,6 +23,7 @@ from domain.project.counting import (
 )
 from domain.project.decision import Ballot, Choice, Decision, State
 from domain.project.decision_events import invite
+from domain.project.presence import check_presence
 from domain.project.proxies import check_hand, check_hand_is_free, hand_of
 from domain.project.questions import InfoRequested, next_question
 from domain.project.resolution import find_open, settle
@@ -121,6 +122,7 @@ class Vote(Command):
         check_hand(story, decision, self.value)
         slot = choose_slot(story, decision, self.slot)
         check_hand_is_free(story, decision, slot)
+        check_presence(story, decision)
         if self.value is Choice.RECUSE:
             story.record(VoterRecused(decision=decision.id, person=story.person, reason=self.reason or ""))
         elif self.value is Choice.REQUEST_INFO:

@@ -14,9 +14,11 @@ from domain.notice import Notice
 from domain.project.counting import eligible, open_slots
 from domain.project.decision import Choice, Decision, State
 from domain.project.decision_events import closed, invite, tell_the_end
+from domain.project.presence import check_presence
 from domain.project.questions import asked
 from domain.project.resolution import find, find_open, follow_ending, settle
 from domain.refusals import broken, not_allowed, not_found, wrong_state
+from domain.titles import title_in
 from domain.values import BUSINESS_ROLES, Slug, Text
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ class DecisionReturned(Event):
             yield Notice(
                 person,
                 f"{decision.id} was sent back to you: {decision.title}. Reason: {self.reason}",
-                f"{decision.id} 被退回给你:{decision.title}。原因:{self.reason}",
+                f"{decision.id} 被退回给你:{title_in(decision.title, 'zh')}。原因:{self.reason}",
                 decision.id,
             )
 
@@ -187,5 +189,6 @@ class RevokeDecision(Command):
                 rule="DR17",
                 next_step="Ask one of them.",
             )
+        check_presence(story, decision)
         story.record(DecisionRevoked(decision=decision.id, reason=self.reason))
         follow_ending(story, decision.id)

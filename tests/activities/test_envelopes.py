@@ -37,6 +37,7 @@ def test_what_was_signed_passes_even_after_its_way_through_json() -> None:
         {"data": {}},
         {"on_behalf_of": "sun.lei"},
         {"delegation": "L-1"},
+        {"confirmed_at": NOW},
         {"expected_version": 3},
         {"expires_at": NOW + LASTING - timedelta(seconds=1)},
         {"signature": b64encode(bytes(64)).decode()},
