@@ -29,7 +29,7 @@ from auth.accounts import Accounts
 from auth.links import LIVES, Links
 from domain.directory.asking import check_may_change, may_change
 from domain.directory.importing import MOST_ROWS, ImportPeople, ImportRow, RowOutcome, outcomes
-from domain.directory.people import AddPerson
+from domain.directory.people import InvitePerson
 from domain.directory.record import Directory
 from domain.messages import wrong_fields
 from domain.values import Person, Value
@@ -154,12 +154,13 @@ async def invite(request: Request) -> Response:
     Whoever has signed in before gets no link here: an administrator could otherwise act in anybody's name.
     """
     asking.no_query(request)
-    wanted = _invitation(await asking.body(request))
-    pool, key = parts(request).store.pool, command_id(asking.idempotency_key(request))
-    await submitted(request, AddPerson(person=wanted.person), key)
-    accounts = Accounts(pool)
-    if await accounts.used(wanted.person):
+    wanted, behind = _invitation(await asking.body(request)), parts(request)
+    pool, accounts = behind.store.pool, Accounts(behind.store.pool)
+    known = await behind.administration.record()
+    # Whoever may not invite is refused by the command, and learns nothing of accounts.
+    if may_change(known, asker(request).principal) and await accounts.used(wanted.person):
         raise Problem("SignedInBefore")
+    await submitted(request, InvitePerson(person=wanted.person))
     await accounts.make(wanted.person)
     if wanted.language is not None:
         await _speaks(Preferences(pool), wanted.person, wanted.language)

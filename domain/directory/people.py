@@ -63,6 +63,18 @@ class PersonAdded(_KeepingEvent):
         return with_entry(record, self.person, Entry(happened.at))
 
 
+class PersonInvited(_KeepingEvent):
+    """Somebody was given a link that signs the person in once: whoever opens it first acts in that name."""
+
+    allowed_by = "D1"
+    en = "{actor} made a link that signs {person} in once"
+    zh = "{actor} 为 {person} 生成了一次性登录链接"
+    person: Person
+
+    def turn(self, record: Directory, happened: Happened) -> Directory:
+        return record
+
+
 class PersonDeactivated(_KeepingEvent):
     """A person can no longer sign in or act; every organisation role of theirs has ended with it."""
 
@@ -117,6 +129,17 @@ class AddPerson(KeepingCommand):
     def decide(self, record: Directory, person: str) -> list[KeepingEvent]:
         check_may_change(record, person)
         return added(record, self.person)
+
+
+class InvitePerson(KeepingCommand):
+    """Add a person where the directory does not know them, and note that a link was made that signs them in."""
+
+    example = {"person": "li.wei"}
+    person: Person
+
+    def decide(self, record: Directory, person: str) -> list[KeepingEvent]:
+        check_may_change(record, person)
+        return [*added(record, self.person), PersonInvited(person=self.person)]
 
 
 class DeactivatePerson(KeepingCommand):

@@ -228,6 +228,8 @@ class TestInviting:
         used = await Links(behind.store.pool).use(secret)
         assert used
         assert (used.person, used.made_by) == (WEI, ROOT)
+        noted = [fact.type for fact in await behind.store.read(STREAM)]
+        assert noted == ["DirectoryFounded", "PersonAdded", "PersonInvited"]
         assert (await founded.get("/v1/me/preferences", WEI)).json()["language"] == "zh"
         assert (await founded.get(f"/v1/directory/people/{WEI}", JING)).json()["active"]
 
