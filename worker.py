@@ -275,7 +275,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             told = _telling(store, Engine(client, settings.task_queue), vault)
             minding = (keys.listen(vault.forget), keep_erased(store.pool, keys), *told)
             indexer = Indexer(Indexes(store.pool), store)
-            leaving = Leaving(KeptTraces(store.pool), StoredRoster(store), step, Engine(client, settings.task_queue))
+            engine = Engine(client, settings.task_queue)
+            leaving = Leaving(KeptTraces(store.pool), store, StoredRoster(store), step, engine)
             beside = [asyncio.create_task(job) for job in (*jobs, *minding, indexer.run(), leaving.run(store))]
             await stop.wait()
             for task in beside:

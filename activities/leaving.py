@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 from activities.decide import Outcome
 from activities.follow import LIFECYCLE
+from activities.ports import Chain
 from activities.roster import Roster
-from domain.directory.record import Directory, OrganisationRole
+from domain.directory.record import STREAM, Directory, OrganisationRole
 from domain.messages import Envelope
 from domain.project.leaving import MOST_OFFICERS
 from domain.refusals import Refused
@@ -47,6 +48,14 @@ class Traces(Protocol):
 
     async def since(self, position: int) -> list[Trace]:
         """Every role given, leaving and returning after the position, as far as the log is indexed, oldest first."""
+        ...
+
+
+class Causes(Protocol):
+    """The store, as far as one event answers another."""
+
+    async def newest_of(self, stream: str, types: Sequence[str], field: str, value: str) -> Chain | None:
+        """The newest event of these types whose data, where it has this field, says this value there."""
         ...
 
 
@@ -84,13 +93,24 @@ class Move:
     command: str
     id: str
     data: dict[str, Any]
+    answers: str
+    """The event of the directory that brought it about."""
 
 
 class Leaving:
     """One leader among all workers compares, every few seconds. Safe where two do: a command counts once."""
 
-    def __init__(self, traces: Traces, roster: FreshRoster, step: Deciding, waker: Waker, every: float = SECONDS) -> None:
+    def __init__(
+        self,
+        traces: Traces,
+        causes: Causes,
+        roster: FreshRoster,
+        step: Deciding,
+        waker: Waker,
+        every: float = SECONDS,
+    ) -> None:
         self._traces = traces
+        self._causes = causes
         self._roster = roster
         self._step = step
         self._waker = waker
@@ -132,7 +152,17 @@ class Leaving:
 
     async def _submit(self, move: Move) -> bool:
         """Whether something was recorded. What the rules refuse, such as in a project that has ended, is nothing."""
-        envelope = Envelope(move.id, move.project_id, move.command, LIFECYCLE, datetime.now(UTC), move.data)
+        cause = await self._causes.newest_of(STREAM, (move.answers,), "person", move.data["person"])
+        envelope = Envelope(
+            move.id,
+            move.project_id,
+            move.command,
+            LIFECYCLE,
+            datetime.now(UTC),
+            move.data,
+            correlation_id=cause.correlation_id if cause else None,
+            causation_id=cause.event_id if cause else None,
+        )
         try:
             outcome = await self._step.submit(envelope)
         except Refused as refusal:
@@ -163,7 +193,7 @@ def moves(directory: Directory, holding: Iterable[tuple[str, str]], traces: Sequ
             found.append(_gone(directory, project, person))
         elif known and last and not directory.left(person):
             mark = f"returning:{person}:{last.version}"
-            found.append(Move(project, "NoteHolderReturned", mark, {"person": person}))
+            found.append(Move(project, "NoteHolderReturned", mark, {"person": person}, "PersonReactivated"))
     return found
 
 
@@ -173,4 +203,4 @@ def _gone(directory: Directory, project: str, person: str) -> Move:
     assert since is not None
     officers = sorted(directory.holders(OrganisationRole.PMO))[:MOST_OFFICERS]
     mark = f"leaving:{person}:{since.isoformat()}"
-    return Move(project, "NoteHolderLeft", mark, {"person": person, "officers": officers})
+    return Move(project, "NoteHolderLeft", mark, {"person": person, "officers": officers}, "PersonDeactivated")

@@ -44,6 +44,7 @@ def state(project: Project, reader: str, now: datetime, *, revealed: bool) -> di
         "lifecycle": plain(project.lifecycle),
         "people": _people(project),
         "grants": plain(project.team.grants),
+        "absences": plain(project.team.absences),
         "solo_exception": {"until": plain(project.team.solo_until), "reason": project.team.solo_reason},
         "charter": plain(project.charter),
         "agreement": agreement_shown(project),

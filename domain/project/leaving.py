@@ -18,6 +18,7 @@ from domain.project.decision import Decision, State
 from domain.project.delegation import DelegationEnded
 from domain.project.resolution import settle_all
 from domain.project.team import Absence, can_be_repaired
+from domain.sight import Visibility
 from domain.values import Person, Role
 from domain.words import word
 
@@ -112,7 +113,10 @@ class HolderReturned(Event):
 
 
 class OfficersCalled(Event):
-    """Too few people who decide are left to replace anybody: the organisation's PMO officers were told (R6)."""
+    """Too few people who decide are left to replace anybody (R6): the organisation's PMO officers were told.
+
+    Of a confidential project nobody outside is: those are told who are left.
+    """
 
     allowed_by = "D7"
     en = "Too few people who decide are left; told: {officers}"
@@ -123,9 +127,9 @@ class OfficersCalled(Event):
         return project
 
     def tells(self, project: Project) -> Iterable[Notice]:
-        for officer in self.officers:
+        for person in self.officers or project.team.members():
             yield Notice(
-                officer,
+                person,
                 f"{project.code}: too few people who decide are left to name others. "
                 "Let one who left be activated again, so that roles can be handed over.",
                 f"{project.code}:可决策的人过少,无法指定他人。请重新启用一位已离开者,以便移交角色。",
@@ -154,7 +158,8 @@ class NoteHolderLeft(Command):
             if given.living(story.at) and self.person in {given.delegator, given.delegate}:
                 story.record(DelegationEnded(delegation=given.id))
         if not can_be_repaired(story.project.team.pairs()):
-            story.record(OfficersCalled(officers=tuple(dict.fromkeys(self.officers))))
+            outside = () if story.project.visibility is Visibility.CONFIDENTIAL else self.officers
+            story.record(OfficersCalled(officers=tuple(dict.fromkeys(outside))))
         settle_all(story)
 
 

@@ -57,7 +57,7 @@ class Site:
         self.leaving = self.another()
 
     def another(self, every: float = 3.0) -> Leaving:
-        return Leaving(KeptTraces(self.store.pool), StoredRoster(self.store), self.step, self.woken, every)
+        return Leaving(KeptTraces(self.store.pool), self.store, StoredRoster(self.store), self.step, self.woken, every)
 
     async def look(self, leaving: Leaving | None = None) -> int:
         await Indexer(Indexes(self.store.pool), self.store).catch_up()
@@ -113,6 +113,10 @@ async def test_somebody_who_leaves_leaves_every_project_once(site: Site) -> None
         assert await site.state(project) is State.BLOCKED
         assert (PMO, "hand-on", SPONSOR, None) in await duties.of_project(site.store.pool, project)
     assert sorted(site.woken.projects) == sorted(projects)
+    [cause] = [fact for fact in await site.store.read(STREAM) if fact.type == "PersonDeactivated"]
+    noted = (await site.store.read(stream_of(projects[0])))[-1]
+    assert noted.metadata["causation_id"] == str(cause.event_id)
+    assert noted.metadata["correlation_id"] == cause.metadata["correlation_id"]
 
 
 async def test_whoever_is_back_returns_and_can_leave_again(site: Site) -> None:

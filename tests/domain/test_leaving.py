@@ -18,6 +18,7 @@ from domain.refusals import Refused
 from domain.template import Kind
 from domain.values import Role, Stage
 from tests.spec import (
+    AUDITOR,
     LIFECYCLE,
     MEMBER,
     PMO,
@@ -154,8 +155,10 @@ class TestD7OpenSeats:
         leaves(play, PMO, officers=["wu.di"]).then(HolderLeft, OfficersCalled).told("wu.di")
         leaves(play, MEMBER, officers=["wu.di"]).then(HolderLeft).told(PMO)
 
-    def test_the_call_is_on_record_where_there_is_no_officer(self) -> None:
-        leaves(gone(started(), SPONSOR), PMO).then(HolderLeft, OfficersCalled(officers=()))
+    def test_of_a_confidential_project_nobody_outside_is_told(self) -> None:
+        play = gone(started(visibility="CONFIDENTIAL"), SPONSOR)
+        outcome = leaves(play, PMO, officers=["wu.di"]).then(HolderLeft, OfficersCalled(officers=()))
+        outcome.told(PRODUCT, MEMBER, AUDITOR)
 
 
 class TestD8Back:
