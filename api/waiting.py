@@ -8,7 +8,7 @@ from api.parts import Parts
 from api.then import Wanted, listed_then
 from domain.calendar import calendar
 from domain.decider import decide
-from domain.messages import Actor, Envelope
+from domain.messages import Actor, Command, Envelope
 from domain.project.aggregate import Project
 from domain.project.consulting import NudgeApprovers
 from domain.project.decision import Decision
@@ -97,8 +97,12 @@ def awaited_by(person: str, projects: Projects, now: datetime) -> list[Awaited]:
 
 
 def why_not_nudge(project: Project, decision: Decision, person: str, now: datetime) -> Refused | None:
-    """Why the person may not nudge those it waits for: the rules are asked, and nothing is done."""
-    asked = NudgeApprovers(decision=decision.id)
+    """Why the person may not nudge those it waits for."""
+    return why_not(project, NudgeApprovers(decision=decision.id), person, now)
+
+
+def why_not(project: Project, asked: Command, person: str, now: datetime) -> Refused | None:
+    """Why exactly this command would be refused: the rules are asked, and nothing is done."""
     envelope = Envelope("probe", project.id, type(asked).__name__, Actor(person), now, asked.model_dump(mode="json"))
     try:
         decide(envelope, asked, project, {})

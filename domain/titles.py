@@ -34,6 +34,12 @@ def title_in(title: str, language: str) -> str:
     return _told(title) if language.startswith("zh") else title
 
 
+def slot_in(name: str, language: str) -> str:
+    """The name of a slot in the reader's language, where it is called after a role."""
+    code = name.upper().replace("-", "_")
+    return _zh(code) if language.startswith("zh") and re.fullmatch(_ROLES, code) else name
+
+
 def _told(title: str) -> str:
     for pattern, words in WRITTEN:
         if found := pattern.fullmatch(title):

@@ -1,6 +1,7 @@
 """One decision: exactly what is signed, who has signed, the form to sign with, and what else may be done with it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
@@ -111,7 +112,8 @@ def vote_fields(
         hidden=BOUND,
         left_out=frozenset({"slot"} if away else {"slot", "on_behalf_of"}),
     )
-    return fields_of(COMMANDS["Vote"], filling)
+    fields = fields_of(COMMANDS["Vote"], filling)
+    return tuple(replace(one, label="What do you say?") if one.name == "/value" else one for one in fields)
 
 
 def moves(project: Project, found: Decision, who: str, page: Page) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ Offer = Sequence[tuple[str, str]]
 Schema = Mapping[str, Any]
 Wrong = Mapping[str, str]
 
-LONG = 200
+LONG = 500
 """Texts that may be longer than this get more than one line."""
 MOST_ROWS = 500
 FEW = 6
@@ -54,6 +54,7 @@ class Field:
     pattern: str = ""
     otherwise: Any = None
     """What holds where it is left out."""
+    example: str = ""
     wrong: tuple[Wrong, ...] = ()
     """What was refused about it."""
 
@@ -164,6 +165,7 @@ def _field(
         most=found.get("maximum", found.get("maxLength")),
         pattern=found.get("pattern", ""),
         otherwise=found.get("default"),
+        example=str(next(iter(found.get("examples", ())), "")),
         wrong=wrong,
     )
 

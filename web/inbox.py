@@ -33,6 +33,7 @@ async def inbox(page: Page) -> Response:
     return page.show(
         "inbox.html",
         duties=[(one, working_time_left(projects.get(one.project_id), one, now), leads_to(one)) for one in duties],
+        zones={key: project.rules.calendar.timezone for key, project in projects.items()},
         awaited=[(one, decision_time_left(one.project, one.decision, now)) for one in awaited],
         lines=await messages.of(who, limit=MOST),
         unread=await messages.unread(who),

@@ -43,9 +43,14 @@ def speaker(language: str) -> Callable[..., str]:
     return say
 
 
-def coded(code: object, language: str) -> str:
-    """A coded word of the domain, a field's or a command's name, as people read it."""
+def coded(code: object, language: str, of: str = "") -> str:
+    """A coded word of the domain, a field's or a command's name, as people read it.
+
+    `of` is the field that it stands in, where the same code means something else in another.
+    """
     text = str(code)
+    if (known := catalogue(language).get(f"{of} {text}")) is not None:
+        return known
     if (known := catalogue(language).get(text)) is not None:
         return known
     told = word(text, language)

@@ -19,6 +19,7 @@ OPEN_ENDED = frozenset({"person", "to", "owner", "assignee"})
 def offers_of(project: Project, language: str, decision: str = "") -> dict[str, Offer]:
     """Values for fields that name something of the project, by the field's name. `decision` narrows to one."""
     people = [(person, roles_of(project, person, language)) for person in project.team.members()]
+    lessons = [one for one in project.retrospective.lessons.values() if one.validated_by is None]
     named = [d for d in project.decisions.values() if d.in_play and decision in {"", d.id}]
     found: dict[str, Iterable[tuple[str, str]]] = {
         "decision": ((d.id, f"{d.id} {title_in(d.title, language)}") for d in named),
@@ -29,7 +30,7 @@ def offers_of(project: Project, language: str, decision: str = "") -> dict[str, 
         "kpi": ((k.id, k.name) for k, _ in project.agreement.measured_kpis()),
         "milestone": ((m.id, m.name) for m in (project.plan.baseline.milestones if project.plan.baseline else ())),
         "check_in": ((c.id, c.id) for c in project.check_ins.series.values() if c.state.value in {"SCHEDULED", "DUE"}),
-        "lesson": ((one.id, f"{one.id} {one.text[:80]}") for one in project.retrospective.lessons.values()),
+        "lesson": ((one.id, f"{one.id} {one.text[:80]}") for one in lessons),
         "grant": (
             (g.id, f"{g.id} {g.person}: {coded(g.role.value, language)}")
             for g in project.team.grants

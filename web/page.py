@@ -95,7 +95,7 @@ class Page:
             "page": self,
             "_": self.say,
             "lang": self.language,
-            "word": lambda code: language.coded(code, self.language),
+            "word": lambda code, of="": language.coded(code, self.language, of),
             "hint": partial(wording.hint_of, language=self.language),
             "told": partial(wording.told_of, language=self.language),
             "titled": partial(title_in, language=self.language),

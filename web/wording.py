@@ -37,6 +37,9 @@ BOUNDED = {
     "person": "A person's name, such as li.wei.",
 }
 
+HINTS = {"kinds": "None chosen: every kind."}
+"""What is to be known of single fields."""
+
 
 @dataclass(frozen=True)
 class Said:
@@ -63,8 +66,12 @@ def hint_of(field: Field, language: str) -> str:
         parts.append(say("At least {least}.", least=field.least))
     if field.label.endswith("_bp"):
         parts.append(say("In hundredths of a percent: 2500 is 25 %."))
-    if field.otherwise not in (None, "", [], ()):
-        parts.append(say("Left blank: {value}.", value=coded(field.otherwise, language)))
+    if field.label in HINTS:
+        parts.append(say(HINTS[field.label]))
+    if field.kind == "text" and field.example:
+        parts.append(say("For example {value}.", value=field.example))
+    if field.otherwise not in (None, "", [], ()) and field.value is None:
+        parts.append(say("Left blank: {value}.", value=coded(field.otherwise, language, field.label)))
     return " ".join(parts)
 
 

@@ -21,6 +21,7 @@ from domain.project.decision_events import closed, invite, tell_the_end
 from domain.project.passing import when_due
 from domain.project.resolution import carry_out, clock_shares, find, find_open, follow_ending, settle
 from domain.refusals import broken, wrong_state
+from domain.titles import title_in
 from domain.values import DECIDING_ROLES, Role, Slug, Text
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class DecisionEscalated(Event):
             yield Notice(
                 person,
                 f"Overdue and escalated to you: {decision.title}",
-                f"已逾期并升级给你:{decision.title}",
+                f"已逾期并升级给你:{title_in(decision.title, 'zh')}",
                 decision.id,
                 decision.due_at,
             )

@@ -17,6 +17,7 @@ from domain.project.counting import awaited, open_slots
 from domain.project.decision import Decision, Effect, State, Subject
 from domain.project.delegation import hands
 from domain.template import DecisionPolicy, Kind, Slot
+from domain.titles import title_in
 from domain.values import Role
 from domain.words import word
 
@@ -53,12 +54,14 @@ def invite(project: Project, decision: Decision) -> Iterable[Notice]:
     """The notices that ask people for their vote."""
     due = project.clocks[decision.ref].due_at if decision.ref in project.clocks else None
     for person in voters_awaited(project, decision):
-        yield Notice(person, f"Please decide: {decision.title}", f"请表决:{decision.title}", decision.id, due)
+        yield Notice(
+            person, f"Please decide: {decision.title}", f"请表决:{title_in(decision.title, 'zh')}", decision.id, due
+        )
         for hand in represented_by(project, decision, person):
             yield Notice(
                 hand,
                 f"Please decide for {person}: {decision.title}",
-                f"请代 {person} 表决:{decision.title}",
+                f"请代 {person} 表决:{title_in(decision.title, 'zh')}",
                 decision.id,
                 due,
             )
@@ -102,7 +105,7 @@ def tell_the_end(project: Project, decision: Decision, reason: str | None) -> It
             yield Notice(
                 person,
                 f"{decision.id} is {word(decision.state, 'en')}: {decision.title}.{why_en}",
-                f"{decision.id} {word(decision.state, 'zh')}:{decision.title}。{why_zh}",
+                f"{decision.id} {word(decision.state, 'zh')}:{title_in(decision.title, 'zh')}。{why_zh}",
                 decision.id,
             )
 

@@ -19,6 +19,7 @@ from domain.project.decision_events import voters_awaited
 from domain.project.resolution import find_open, settle
 from domain.refusals import broken, not_allowed, not_found, wrong_state
 from domain.template import Origin, Slot
+from domain.titles import title_in
 from domain.values import BUSINESS_ROLES, Line, Person, Personal, Role, Slug
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class SlotsChanged(Event):
             yield Notice(
                 self.person,
                 f"You are asked to sign: {decision.title}",
-                f"请你签署:{decision.title}",
+                f"请你签署:{title_in(decision.title, 'zh')}",
                 decision.id,
             )
 

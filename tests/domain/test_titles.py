@@ -2,7 +2,7 @@
 
 import pytest
 
-from domain.titles import title_in
+from domain.titles import slot_in, title_in
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,9 @@ def test_what_a_rule_wrote_reads_in_chinese(title: str, chinese: str) -> None:
 @pytest.mark.parametrize("title", ["Add card payment", "C-1: Charter of P-1", "Charter of the city, revision 2"])
 def test_peoples_own_words_stay(title: str) -> None:
     assert title_in(title, "zh") == title
+
+
+def test_slots_that_are_called_after_a_role_read_as_the_role() -> None:
+    assert slot_in("product-manager", "zh") == "产品经理"
+    assert slot_in("co-signer-1", "zh") == "co-signer-1"
+    assert slot_in("product-manager", "en") == "product-manager"

@@ -18,7 +18,7 @@ def rendered(command: type[Command], filling: Filling, language: str = "en") -> 
     given = {
         "_": speaker(language),
         "lang": language,
-        "word": lambda code: coded(code, language),
+        "word": lambda code, of="": coded(code, language, of),
         "hint": lambda field: hint_of(field, language),
         "told": lambda error: told_of(error, language),
         "fields": fields_of(command, filling),

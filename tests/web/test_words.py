@@ -16,7 +16,7 @@ from tests.architecture.source import ROOT
 from web.forms import Field, Filling, everything, fields_of
 from web.language import LANGUAGES, catalogue, coded
 from web.page import ENVIRONMENT
-from web.wording import BOUNDED, PLAIN, purpose_of
+from web.wording import BOUNDED, HINTS, PLAIN, purpose_of
 
 SAME = {"PMO", "KPI", "kpi", "raci", "pmo", "RACI"}
 """Words that are the same in both languages."""
@@ -34,7 +34,7 @@ def said() -> set[str]:
                 found.add(str(call.args[0].as_const()))
     for path in (ROOT / "web").glob("*.py"):
         found |= set(re.findall(r'\bsay\(\s*"([^"]+)"', path.read_text(encoding="utf-8")))
-    return found | set(PLAIN.values()) | set(BOUNDED.values())
+    return found | set(PLAIN.values()) | set(BOUNDED.values()) | set(HINTS.values())
 
 
 def fields(kind: Any) -> set[str]:
