@@ -1,6 +1,7 @@
 """Notices that wait to be told together: on working days, at the reader's hour, once a day whatever is killed."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from email.message import EmailMessage
@@ -69,10 +70,17 @@ async def tell(world: World, *notices: NoticeMessage) -> None:
     await around.run(steps.send_notices, list(notices))
 
 
-async def pass_to_the_next(world: World) -> None:
-    """Let the server's time go on until the next daily digest is due."""
-    at = await now(world)
-    await world.environment.sleep(next_digest(DAILY, at, WORKS)[1] - at + timedelta(minutes=1))
+async def digested(world: World, postman: Postman, count: int) -> list[EmailMessage]:
+    """Let the server's time go on, digest by digest, until so many mails have come.
+
+    One day is not always enough: on a busy machine the workflow may look at the time after it was moved.
+    """
+    for _ in range(5):
+        at = await now(world)
+        await world.environment.sleep(next_digest(DAILY, at, WORKS)[1] - at + timedelta(minutes=1))
+        with suppress(TimeoutError):
+            return await postman.until(count, seconds=4)
+    return await postman.until(count)
 
 
 def said(mail: EmailMessage) -> str:
@@ -87,19 +95,19 @@ async def days(world: World) -> list[date]:
 
 
 async def test_what_can_wait_comes_together_at_the_reader_s_hour(world: World, postman: Postman) -> None:
-    day, goes = next_digest(DAILY, await now(world), WORKS)
+    _, goes = next_digest(DAILY, await now(world), WORKS)
     async with world.working():
-        await tell(world, notice("First thing"), notice("Second thing", goes + timedelta(days=3)))
+        await tell(world, notice("First thing"), notice("Second thing", goes + timedelta(days=30)))
         await tell(world, notice("Third thing"))
         assert postman.mails == []
-        await pass_to_the_next(world)
-        (mail,) = await postman.until(1)
-        sent = await now(world)
+        (mail,) = await digested(world, postman, 1)
+        sent = (await now(world)).astimezone(ZoneInfo(ZONE))
     assert mail["Subject"] == "3 notices since your last digest"
     text = said(mail)
     assert [text.index(f"[P-1] {name} thing") for name in ("First", "Second", "Third")]
-    assert goes <= sent
-    assert await days(world) == [day]
+    assert (sent >= goes, sent.hour, sent.minute < 10) == (True, 9, True)
+    (day,) = await days(world)
+    assert (day, WORKS(day)) == (sent.date(), True)
     rows = await world.store.pool.fetch("SELECT state, detail FROM tandem.delivery WHERE channel = 'digest'")
     assert {tuple(row) for row in rows} == {("collected", f"in the digest of {day}")}
 
@@ -130,24 +138,21 @@ async def test_a_mail_server_that_is_away_makes_no_second_digest(world: World, p
     postman.answer = lambda number: TAKEN if number > 3 else "451 not now"
     async with world.working():
         await tell(world, notice("First"))
-        await pass_to_the_next(world)
-        await postman.until(1)
+        await digested(world, postman, 1)
         await world.pass_days(0.01)
         await postman.until(4)
     assert len({mail["Message-ID"] for mail in postman.mails}) == 1
 
 
-async def test_a_worker_that_starts_again_goes_on_with_the_digest(world: World, postman: Postman) -> None:
-    async def sleeps() -> bool:
-        history = await world.client.get_workflow_handle(f"digest-{PRODUCT}").fetch_history()
-        return any(event.HasField("timer_started_event_attributes") for event in history.events)
-
+async def test_what_is_held_while_no_worker_runs_is_told_by_the_next_one(world: World, postman: Postman) -> None:
+    await tell(world, notice("First"))
     async with world.working():
-        await tell(world, notice("First"))
-        await world.until(sleeps)
+        await digested(world, postman, 1)
+    await tell(world, notice("Second"))
     async with world.working():
-        await pass_to_the_next(world)
-        assert len(await postman.until(1)) == 1
+        one, two = await digested(world, postman, 2)
+    assert one["Message-ID"] != two["Message-ID"]
+    assert len(await days(world)) == 2
 
 
 async def test_who_wants_no_digest_any_more_gets_what_waited(world: World, postman: Postman) -> None:
