@@ -83,7 +83,7 @@ def attributes(fact: Recorded, source: str, *, sealed: bool) -> dict[str, Any]:
         "id": str(fact.event_id),
         "source": source,
         "type": type_of(fact.type, fact.schema_version, fact.stream),
-        "subject": fact.stream.partition("-")[2],
+        "subject": fact.stream.partition("-")[2] or fact.stream,
         "time": fact.recorded_at.astimezone(UTC),
         **({} if sealed else {"datacontenttype": "application/json"}),
         **{name: value for name, value in extensions.items() if value is not None},

@@ -9,6 +9,9 @@ from cloudevents.core.formats.json import JSONFormat
 
 from api.parts import Parts
 from domain.decider import COMMANDS
+from domain.directory.people import FoundDirectory
+from domain.directory.record import STREAM
+from domain.messages import Actor
 from tests.api.asking import AUDITOR, PMO, PRODUCT, Api, named, problem
 from tests.api.journey import to_retrospective
 
@@ -68,6 +71,12 @@ async def test_it_gets_everything_in_order_and_goes_on_where_it_acknowledged(api
     feed = (await api.get("/v1/events")).json()["items"]
     assert seen == [event["id"] for event in feed]
     assert (await robot.state())["lag"] == 0
+
+
+async def test_what_happens_in_the_directory_is_given_out_too(robot: Consuming, behind: Parts) -> None:
+    await behind.keeping.submit(STREAM, FoundDirectory(), Actor("guan.li"), "the-first")
+    (event,) = (await robot.batch())["items"]
+    assert (event["type"], event["subject"]) == ("tandem.directory.directory_founded.v1", "directory")
 
 
 async def test_events_are_cloud_events(api: Api, robot: Consuming, behind: Parts) -> None:

@@ -105,7 +105,7 @@ class World:
 
     async def build(self) -> None:
         """Found the directory, and play every project up to its state."""
-        await self._found()
+        await self.found()
         await self._another_project()
         await self._keep("kickoff", await self.api.start())
         await self._keep("KPI agreement", await to_kpi_agreement(self.api))
@@ -125,7 +125,8 @@ class World:
             await self._keep(visibility.lower(), hidden)
         await self._change_directory(DeactivatePerson(person=GONE, basis="left the organisation"))
 
-    async def _found(self) -> None:
+    async def found(self) -> None:
+        """The directory, with everybody in it."""
         roles = {OFFICE: OrganisationRole.PMO, REVIEWER: OrganisationRole.AUDITOR}
         rows = [ImportRow(person=person, role=roles.get(person)) for person in (STRANGE, GONE, *roles)]
         rows.append(ImportRow(person=TEAMMATE, team=TEAM))
