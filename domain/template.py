@@ -99,6 +99,8 @@ class DecisionPolicy(Value):
     """Fields of the subject whose edit leaves the votes standing (DR9)."""
     max_extensions: Annotated[int, Field(ge=0, le=10)] = 2
     max_nudges: Annotated[int, Field(ge=0, le=20)] = 3
+    nudges_a_day: Annotated[int, Field(ge=1, le=20)] = 1
+    """To one person, within one working day (N3)."""
     step_up_minutes: Annotated[int, Field(ge=1, le=1440)] | None = None
     """Whoever signs must have proved to be there within so many minutes (A2); None: being signed in is enough."""
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import date, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
+from domain.calendar import CalendarPolicy, calendar
 from domain.messages import Command, Event, Happened
 from domain.notice import Notice
 from domain.project.counting import eligible
@@ -86,10 +89,11 @@ class ApproversNudged(Event):
 
     def apply(self, project: Project, happened: Happened) -> Project:
         decision = project.decisions[self.decision]
-        return project.with_decision(replace(decision, nudges=decision.nudges + 1))
+        nudged = (*decision.nudged, *((person, happened.at) for person in self.people))
+        return project.with_decision(replace(decision, nudges=decision.nudges + 1, nudged=nudged))
 
     def tells(self, project: Project) -> Iterable[Notice]:
-        return invite(project, project.decisions[self.decision])
+        return invite(project, project.decisions[self.decision], self.people)
 
 
 def _may_sign(story: Story, decision: Decision) -> tuple[Slot, ...]:
@@ -149,8 +153,21 @@ class AnswerConsult(Command):
         story.record(ConsultAnswered(decision=decision.id, id=asked.id, answer=self.answer))
 
 
+def _nudged_today(story: Story, decision: Decision, person: str) -> bool:
+    """Whether the person had as many nudges as a working day may bring."""
+    policy = story.project.rules.calendar
+    today = _working_day(policy, story.at)
+    had = [at for whom, at in decision.nudged if whom == person and _working_day(policy, at) == today]
+    return len(had) >= decision.policy.nudges_a_day
+
+
+def _working_day(policy: CalendarPolicy, at: datetime) -> date:
+    """The working day that an instant counts to: after closing, and on days off, the next one."""
+    return calendar(policy).next_opening(at).astimezone(ZoneInfo(policy.timezone)).date()
+
+
 class NudgeApprovers(Command):
-    """Remind those who have not voted yet, within the policy's limit."""
+    """Remind those who have not voted yet, each once a working day (N3), within the policy's limit."""
 
     roles = BUSINESS_ROLES
     example = {"decision": "D-1"}
@@ -173,4 +190,12 @@ class NudgeApprovers(Command):
                 f"{decision.id} is {decision.state} and waits for nobody's vote at present.",
                 next_step="Where it is blocked or on hold, ask the PMO to name people or to extend the deadline.",
             )
-        story.record(ApproversNudged(decision=decision.id, people=people))
+        today = tuple(person for person in people if not _nudged_today(story, decision, person))
+        if not today:
+            raise broken(
+                "N3",
+                "NudgedToday",
+                f"{', '.join(people)} had a nudge about {decision.id} on this working day, which is the limit.",
+                next_step="Nudge again on the next working day.",
+            )
+        story.record(ApproversNudged(decision=decision.id, people=today))

@@ -133,6 +133,8 @@ class Decision:
     recused: frozenset[str] = frozenset()
     questions: tuple[Question, ...] = ()
     nudges: int = 0
+    nudged: tuple[tuple[str, datetime], ...] = ()
+    """Who was nudged, and when."""
     extensions: int = 0
     effect: Effect = Effect.NONE
     effect_note: str | None = None

@@ -5,7 +5,7 @@ Source: docs/governance.md, DR4, DR5, DR9, DR19, DR20.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -50,10 +50,12 @@ def represented_by(project: Project, decision: Decision, person: str) -> tuple[s
     return tuple(h for h in hands(project, person, decision.kind, project.changed_at) if h not in voted)
 
 
-def invite(project: Project, decision: Decision) -> Iterable[Notice]:
-    """The notices that ask people for their vote."""
+def invite(project: Project, decision: Decision, people: Collection[str] | None = None) -> Iterable[Notice]:
+    """The notices that ask people for their vote: these people, or everybody who has not voted."""
     due = project.clocks[decision.ref].due_at if decision.ref in project.clocks else None
     for person in voters_awaited(project, decision):
+        if people is not None and person not in people:
+            continue
         yield Notice(
             person, f"Please decide: {decision.title}", f"请表决:{title_in(decision.title, 'zh')}", decision.id, due
         )

@@ -183,8 +183,21 @@ class TestNudges:
         for _ in range(3):
             outcome = given(play).when("NudgeApprovers", PRODUCT, decision="D-2")
             outcome.then(ApproversNudged(decision="D-2", people=(PMO,))).told(PMO)
-            play = outcome.play
+            given(outcome.play).when("NudgeApprovers", PRODUCT, decision="D-2").then_refused(
+                *self.refusal(outcome.play)
+            )
+            play = outcome.play.later(days=1)
         given(play).when("NudgeApprovers", PRODUCT, decision="D-2").then_refused("NudgedEnough", "DR16")
+
+    @staticmethod
+    def refusal(play: Play) -> tuple[str, str]:
+        enough = play.project.decisions["D-2"].nudges >= 3
+        return ("NudgedEnough", "DR16") if enough else ("NudgedToday", "N3")
+
+    def test_on_one_working_day_those_are_nudged_who_were_not_yet(self) -> None:
+        play = add(proposed().do("NudgeApprovers", PRODUCT, decision="D-2").later(hours=1))
+        outcome = given(play).when("NudgeApprovers", PRODUCT, decision="D-2")
+        outcome.then(ApproversNudged(decision="D-2", people=(MEMBER,))).told(MEMBER)
 
     def test_where_nobody_is_awaited_nobody_is_nudged(self) -> None:
         play = chartering().sign(PMO, PRODUCT).vote(SPONSOR, "RECUSE")
