@@ -17,7 +17,7 @@ from activities.ports import StoreUnavailable
 from api.ids import uuid7
 from api.parts import Surroundings
 from api.problems import Problem, problem_answer
-from auth.guard import from_elsewhere, scope_needed
+from auth.guard import from_elsewhere, out_of_bounds, scope_needed
 from auth.identity import Identity, Unauthenticated
 
 log = logging.getLogger("tandem.api")
@@ -88,6 +88,8 @@ class Edge:
         self._around.limits.person(identity)
         if identity.ambient and from_elsewhere(scope["method"], headers):
             raise Problem("ForeignPage")
+        if out_of_bounds(identity.principal, scope["path"]):
+            raise Problem("ScopeMissing", "The credential of an identity provider is for SCIM alone.")
         needed = scope_needed(scope["method"], scope["path"])
         if not identity.in_person if needed is None else needed not in identity.scopes:
             what = "Signing in in person is" if needed is None else f"A credential with the scope {needed} is"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from auth.identity import Scope
+from domain.directory.asking import is_provider
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 ACTING = ("/v1/projects", "/v1/bulk", "/v1/inbox", "/v1/consumers")
@@ -27,6 +28,11 @@ def scope_needed(method: str, path: str) -> Scope | None:
     if _below(path, OWN):
         return None
     return Scope.ACT if _below(path, ACTING) else Scope.ADMINISTER
+
+
+def out_of_bounds(principal: str, path: str) -> bool:
+    """Whether an identity provider asks for anything but SCIM: projects are none of its business."""
+    return is_provider(principal) and not _below(path, PROVIDERS)
 
 
 def _below(path: str, roots: tuple[str, ...]) -> bool:

@@ -38,6 +38,7 @@ async def test_a_token_opens_scim_alone_until_it_is_ended(store: PostgresStore, 
         assert await ask("GET", "/scim/v2/Users") == 200
         assert await ask("GET", "/v1/projects") == 403
         assert await ask("POST", "/v1/directory/add-person", {"person": "li.na"}) == 403
+        assert await ask("POST", "/v1/webhooks", {"url": "https://hooks.example.com/x"}) == 403
         await end_tokens(database.app, "provider.scim")
         assert isinstance(around.authenticator, Credentials)
         around.authenticator.forget()
