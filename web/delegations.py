@@ -81,7 +81,7 @@ async def _shown(
         held=[one for one in every if one.delegation.delegate == who],
         others=[one for one in every if who not in (one.delegation.delegator, one.delegation.delegate) and one.may_end],
         able=able,
-        chosen=chosen or [able[0].id] * (len(able) == 1),
+        chosen=chosen or [project.id for project in able if len(able) == 1],
         refused=[(project, refusal_fields(refusal, page.language)) for project, refusal in refused],
         errors=homeless(fields, errors),
         missing=missing,
