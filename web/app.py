@@ -8,7 +8,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api.problems import Problem
-from web import account, confirm, decision, delegations, doing, inbox, outbox, preferences, project, signing
+from web import (
+    account,
+    confirm,
+    decision,
+    delegations,
+    doing,
+    inbox,
+    outbox,
+    permissions,
+    preferences,
+    project,
+    signing,
+)
 from web.page import FILES, VERSION, Answers, Site, answering
 
 OPEN: tuple[tuple[str, str, Answers], ...] = (
@@ -43,6 +55,7 @@ CLOSED: tuple[tuple[str, str, Answers], ...] = (
     ("POST", "/preferences/confirm", preferences.confirm),
     ("GET", "/outbox", outbox.show),
     ("GET", "/outbox/{letter_id}.eml", outbox.letter),
+    ("GET", "/permissions", permissions.show),
     ("GET", "/account", account.show),
     ("POST", "/account/tokens", account.make_token),
     ("POST", "/account/tokens/{item}/end", account.end_token),

@@ -167,6 +167,7 @@ async def a_busy_desk(api: Api, behind: Parts) -> dict[str, str]:
         "delegations": "/delegations",
         "preferences": "/preferences",
         "outbox": "/outbox",
+        "permissions": "/permissions",
         "account": "/account",
         "missing": "/projects/x",
     }
