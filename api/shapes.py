@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from domain.sight import Visibility
+
 
 class Shape(BaseModel):
     """Answers may gain fields: readers ignore what they do not know."""
@@ -160,6 +162,8 @@ class ProjectState(Shape):
     version: int
     held: bool
     ended: bool
+    visibility: Visibility
+    teams: Annotated[list[str], Field(description="Whom it is visible to besides its own people.")]
     people: dict[str, list[str]]
     decisions: list[DecisionState]
     actions: Annotated[list[Action], Field(alias="_actions")]

@@ -40,6 +40,8 @@ def state(project: Project, reader: str, now: datetime, *, revealed: bool) -> di
         "started_at": plain(project.started_at),
         "changed_at": plain(project.changed_at),
         "next_due": None if due is None else moment(due),
+        "visibility": project.visibility.value,
+        "teams": list(project.teams),
         "policy": {"template": project.rules.template, "version": project.rules.version},
         "lifecycle": plain(project.lifecycle),
         "people": _people(project),
