@@ -45,7 +45,7 @@ FILES = {FORMATS[form]: {"schema": {"type": "string"}} for form in ("ndjson", "c
 
 
 async def read_audit_events(request: Request, asked: Annotated[EventParameters, Query()]) -> Response:
-    """Events of all projects, the newest first, by any of the filters together.
+    """Events of every project that the caller may audit, the newest first, by any of the filters together.
 
     Each has its sentence in both languages, the rule that allowed it and its chain: `correlation_id` is the same for
     everything that one cause led to, `causation_id` the event that it answers. `index` says up to which position the

@@ -75,7 +75,7 @@ async def read_history(request: Request, id: str, asked: Annotated[HistoryParame
 
 
 async def read_feed(request: Request, asked: Annotated[FeedParameters, Query()]) -> Response:
-    """What happened in all projects, in order of commits; live with `Accept: text/event-stream`.
+    """What happened in all projects that the caller sees, in order of commits; live with `Accept: text/event-stream`.
 
     The live feed goes on after `Last-Event-ID`, or else after `after`. Its ids are positions.
     """
