@@ -61,6 +61,17 @@ KINDS: dict[str, Kind] = {
         "本系统未启用签名",
         "The installation has no key for envelopes: send the command itself, or ask the operator to set one up.",
     ),
+    "PresenceNeeded": Kind(
+        403,
+        "Prove that you are there",
+        "请先确认本人在场",
+        "Give the old password, or sign in anew in the browser (/confirm-presence) and do this within five minutes.",
+    ),
+    "WrongPassword": Kind(403, "Not the password", "密码不正确", "The old password is another one."),
+    "WeakPassword": Kind(422, "The password is too weak", "密码过于简单", "Take a few words that do not belong together."),
+    "TooManyAttempts": Kind(
+        429, "Too many attempts", "尝试次数过多", "Wait as long as Retry-After says.", {"Retry-After": "30"}
+    ),
     "NoCredential": Kind(404, "No such credential", "凭证不存在", "It is none of yours, or has ended already."),
     "PersonErased": Kind(
         409, "The person was erased", "此人的信息已被删除", "Nothing of this person is kept any more, or ever again."

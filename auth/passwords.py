@@ -11,12 +11,26 @@ from auth.secret import digest
 from store.connect import Pool
 
 SHORTEST, LONGEST = 12, 200
+SHORTEST_NAME = 4
+"""Letters of a name from which on it must not be in the password even without its dots."""
 FREE = 5
 """Failures before waiting begins; each further one doubles it."""
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=30), timedelta(hours=1)
 FORGOTTEN = timedelta(hours=24)
 AT_ONCE = 2
 """Hashes computed at the same time: each takes 64 MiB."""
+WORST = frozenset(
+    """
+    password1234 password12345 password123456 passwordpassword 1234567890ab 0123456789ab abcdefghijkl
+    abcdefghijklm abc123abc123 abcd1234abcd 123456789012 1234567890123 123456789abc 123abc123abc 1q2w3e4r5t6y
+    1q2w3e4r5t6y7u 1qaz2wsx3edc 1qaz2wsx3edc4rfv qwertyuiop12 qwertyuiop123 qwerty123456 qwerty1234567
+    qwertyuiopas qwertyuiopasdf q1w2e3r4t5y6 zaq12wsxcde3 asdfghjkl123 asdfghjkl1234 zxcvbnm12345 iloveyou1234
+    iloveyou12345 letmein12345 welcome12345 welcome123456 administrator administrator1 admin1234567 changeme1234
+    correcthorsebatterystaple trustno1trustno1 woaini1314520 woaini5201314 a123456789012 aa1234567890
+    111222333444 112233445566 987654321098
+    """.split()  # noqa: SIM905 - one word a line would be fifty lines
+)
+"""Long enough, and among the first that anybody tries."""
 READ = "SELECT password_hash FROM tandem.account WHERE person = $1 AND disabled_at IS NULL"
 WRITE = """
     INSERT INTO tandem.account (person, password_hash) VALUES ($1, $2)
@@ -94,8 +108,15 @@ class Passwords:
 def _check(person: str, password: str) -> None:
     if not SHORTEST <= len(password) <= LONGEST:
         raise Weak(f"A password has {SHORTEST} to {LONGEST} characters.")
-    if len(set(password)) < 5 or person in password.lower() or "tandem" in password.lower():
+    plain, name = _squeezed(password), _squeezed(person)
+    named = person in password.lower() or (len(name) >= SHORTEST_NAME and name in plain) or "tandem" in plain
+    if len(set(password)) < 5 or named or plain in WORST:
         raise Weak("This password is too easy to guess: take a few words that do not belong together.")
+
+
+def _squeezed(text: str) -> str:
+    """Letters and digits alone, so that `Li-Wei 2026` holds `li.wei`."""
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 @cache

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from auth.secret import digest, fresh
@@ -15,7 +16,8 @@ COLUMNS = "id, person, way, device, opened_at, seen_at, confirmed_at, expires_at
 # Only the constant list of columns is put into SQL, what a caller gives is a parameter: S608 is excused for that, here
 # and in the two below.
 OPEN = f"""
-    INSERT INTO tandem.session (hash, person, way, device, expires_at) VALUES ($1, $2, $3, $4, now() + $5::interval)
+    INSERT INTO tandem.session (hash, person, way, device, expires_at, confirmed_at)
+    VALUES ($1, $2, $3, $4, now() + $5::interval, CASE WHEN $6 THEN now() ELSE least($7, now()) END)
     RETURNING {COLUMNS}
 """  # noqa: S608
 FIND = f"""
@@ -31,6 +33,9 @@ SEEN = "UPDATE tandem.session SET seen_at = now() WHERE hash = $1 AND seen_at < 
 CONFIRM = "UPDATE tandem.session SET confirmed_at = now() WHERE id = $1 AND ended_at IS NULL"
 END = "UPDATE tandem.session SET ended_at = now() WHERE id = $1 AND person = $2 AND ended_at IS NULL RETURNING id"
 END_ALL = "UPDATE tandem.session SET ended_at = now() WHERE person = $1 AND ended_at IS NULL"
+END_OTHERS = """
+    UPDATE tandem.session SET ended_at = now() WHERE person = $1 AND id IS DISTINCT FROM $2 AND ended_at IS NULL
+"""
 END_OF = "UPDATE tandem.session SET ended_at = now() WHERE person = ANY($1) AND ended_at IS NULL"
 
 
@@ -46,7 +51,8 @@ class Session:
     """What the browser says it is."""
     opened_at: datetime
     seen_at: datetime
-    confirmed_at: datetime
+    confirmed_at: datetime | None
+    """When the person last proved to be there; None where they never did in this session."""
     expires_at: datetime
 
 
@@ -56,10 +62,13 @@ class Sessions:
     def __init__(self, database: Pool) -> None:
         self._database = database
 
-    async def open(self, person: str, way: str, device: str = "") -> tuple[str, Session]:
-        """The secret for the cookie, and the session."""
-        secret = fresh()
-        rows = await self._database.fetch(OPEN, digest(secret), person, way, device[:200], LASTING)
+    async def open(
+        self, person: str, way: str, device: str = "", confirmed_at: datetime | Literal["now"] | None = "now"
+    ) -> tuple[str, Session]:
+        """The secret for the cookie, and the session. `confirmed_at`: when the person proved to be there."""
+        secret, now = fresh(), confirmed_at == "now"
+        proved = None if now else confirmed_at
+        rows = await self._database.fetch(OPEN, digest(secret), person, way, device[:200], LASTING, now, proved)
         return secret, Session(*rows[0])
 
     async def find(self, secret: str) -> Session | None:
@@ -86,6 +95,10 @@ class Sessions:
     async def end_all(self, person: str) -> None:
         """Signed out everywhere."""
         await self._database.execute(END_ALL, person)
+
+    async def end_others(self, person: str, kept: UUID | None) -> None:
+        """Signed out everywhere but in the session `kept`."""
+        await self._database.execute(END_OTHERS, person, kept)
 
     async def end_of(self, people: Sequence[str]) -> None:
         """These people are signed out everywhere."""

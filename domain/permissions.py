@@ -110,7 +110,7 @@ _BY_RIGHT: tuple[tuple[Right, str], ...] = (
     (ADMINISTRATORS, "makeTeam addToTeam removeFromTeam dissolveTeam"),
     (ADMINISTRATORS, "grantOrganisationRole confirmOrganisationRole endOrganisationRole"),
     (OWN, "readInbox markMessageRead readMe readPreferences changePreferences confirmAddress"),
-    (OWN, "listTokens makeToken endToken listSessions endSession"),
+    (OWN, "listTokens makeToken endToken listSessions endSession changePassword"),
     (OWN, "listConsumers putConsumer readConsumer deleteConsumer readBatch acknowledgeBatch resetConsumer"),
     (OWN, "createWebhook listWebhooks readWebhook changeWebhook deleteWebhook rotateWebhookSecret"),
     (OWN, "sendTest resendEvents readDeliveries readDelivery"),

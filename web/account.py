@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from starlette.responses import Response
 
 from api.me import NewToken
-from api.problems import Problem
+from api.password import RECENT, NewPassword, changed
+from api.problems import Problem, problem_fields
 from auth.identity import Scope
 from auth.sessions import Sessions
 from auth.tokens import Tokens, TooManyTokens
@@ -16,6 +17,13 @@ from web.page import Page
 from web.signing import forget
 
 DAYS = (7, 30, 90, 365)
+PASSWORD_TROUBLES = {
+    "PresenceNeeded": "Give your present password, or confirm first that it is you.",
+    "WrongPassword": "Your present password is another one.",
+    "TooManyAttempts": "Too many attempts. Try again later.",
+    "WeakPassword": "",
+}
+"""What is said of them; of a weak password what is weak about it."""
 
 
 async def show(page: Page) -> Response:
@@ -48,9 +56,30 @@ async def end_session(page: Page) -> Response:
     return _ended(page, await Sessions(page.behind.store.pool).end(page.who.principal, _item(page)))
 
 
+async def change_password(page: Page) -> Response:
+    """Set or change the reader's own password; every other browser is signed out."""
+    old, new, again = (page.fields.get(name, [""])[0] for name in ("old", "new", "again"))
+    if new != again:
+        return await _shown(page, 422, wrong=page.say("The two new passwords differ."))
+    try:
+        wanted = NewPassword.model_validate({"old": SecretStr(old) if old else None, "new": SecretStr(new)})
+        await changed(page.request, page.who, wanted)
+    except ValidationError:
+        return await _shown(page, 422, wrong=page.say("A password has 12 to 200 characters."))
+    except Problem as problem:
+        if problem.code not in PASSWORD_TROUBLES:
+            raise
+        told = problem_fields(problem, page.language)
+        return await _shown(page, told["status"], wrong=page.say(PASSWORD_TROUBLES[problem.code] or told["detail"]))
+    return page.go("/account?done=password")
+
+
 async def _shown(page: Page, status: int = 200, **given: Any) -> Response:
     database, who = page.behind.store.pool, page.who.principal
     known: dict[str, Any] = {"secret": "", "wrong": "", "days": DAYS, "scopes": list(Scope), "now": page.behind.now()}
+    proved = page.who.confirmed_at
+    known["fresh"] = proved is not None and page.behind.now() - proved < RECENT
+    known["changed"] = page.request.query_params.get("done") == "password"
     sessions, tokens = await Sessions(database).of(who), await Tokens(database).of(who)
     return page.show("account.html", status, sessions=sessions, tokens=tokens, **{**known, **given})
 

@@ -57,6 +57,7 @@ CLOSED: tuple[tuple[str, str, Answers], ...] = (
     ("GET", "/outbox/{letter_id}.eml", outbox.letter),
     ("GET", "/permissions", permissions.show),
     ("GET", "/account", account.show),
+    ("POST", "/account/password", account.change_password),
     ("POST", "/account/tokens", account.make_token),
     ("POST", "/account/tokens/{item}/end", account.end_token),
     ("POST", "/account/sessions/{item}/end", account.end_session),

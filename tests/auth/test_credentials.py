@@ -155,7 +155,7 @@ async def test_one_persons_failures_do_not_lock_the_office_out(passwords: Passwo
 
 async def test_an_auditor_cannot_read_what_opens_doors(database: Database, store: PostgresStore) -> None:
     connection = await asyncpg.connect(database.auditor)
-    for table in ("account", "session", "token", "link", "attempt"):
+    for table in ("account", "session", "token", "link", "attempt", "handshake", "subject", "draft"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.fetch(f"SELECT * FROM tandem.{table}")
     await connection.close()

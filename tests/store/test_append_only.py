@@ -17,7 +17,7 @@ CHANGES = (
     "TRUNCATE tandem.{} CASCADE",
 )
 
-OPENS_DOORS = {"account", "session", "token", "link", "attempt"}
+OPENS_DOORS = {"account", "session", "token", "link", "attempt", "handshake", "subject", "draft"}
 """No business of an auditor's: hashes of what people sign in with."""
 
 
