@@ -99,7 +99,10 @@ def _chunks(pack: ZipFile) -> Iterator[list[bytes]]:
     with pack.open("events.ndjson") as lines:
         for line in lines:
             if line.startswith(b'{"archived":'):
-                raise NotImported("The pack has archived events: restore them where it comes from, and export again.")
+                raise NotImported(
+                    "The pack has events whose content is not in it. Restore what is archived where it comes from, and "
+                    "export again as somebody from whom nothing is withheld."
+                )
             chunk.append(line.rstrip(b"\n"))
             if len(chunk) == CHUNK:
                 yield chunk
