@@ -6,7 +6,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -136,8 +136,8 @@ class Fault:
 def faults(settings: Settings, program: Program = "server") -> list[Fault]:
     """Why the program must not run with these settings; [] where it may."""
     if settings.mode == "development":
-        return [*_reachable(settings)]
-    return [*_insecure(settings), *_keyless(settings, program), *_legible(settings)]
+        return [*_reachable(settings), *_gullible(settings)]
+    return [*_insecure(settings), *_gullible(settings), *_keyless(settings, program), *_legible(settings)]
 
 
 def checked(program: Program) -> Settings:
@@ -164,6 +164,16 @@ def _reachable(settings: Settings) -> Iterator[Fault]:
         yield Fault("TANDEM_HOST", f"{settings.host} can be reached by others; {why}", step)
     if settings.public_url and not is_loopback(urlsplit(settings.public_url).hostname or ""):
         yield Fault("TANDEM_PUBLIC_URL", f"{settings.public_url} leads here from elsewhere; {why}", step)
+
+
+def _gullible(settings: Settings) -> Iterator[Fault]:
+    """Whoever is believed about addresses must be known by theirs."""
+    for name in filter(None, (part.strip() for part in settings.trusted_proxies.split(","))):
+        try:
+            ip_network(name)
+        except ValueError:
+            step = "Name the proxies, such as 10.0.0.5 or 10.0.0.0/24."
+            yield Fault("TANDEM_TRUSTED_PROXIES", f"{name} is neither an address nor a network.", step)
 
 
 def _insecure(settings: Settings) -> Iterator[Fault]:

@@ -15,7 +15,7 @@ from api.commands import answer_of, count_outcome, count_refusal, routed
 from api.dispatch import Asked
 from api.language import language_of
 from api.operation import KEY, Operation
-from api.parts import asker, parts
+from api.parts import asker, parts, surroundings
 from api.problems import Problem, invalid, problem_fields, refusal_fields
 from domain.messages import wrong_fields
 from domain.refusals import Refused
@@ -56,6 +56,7 @@ async def submit_bulk(request: Request) -> Response:
     asking.no_query(request)
     key = asking.idempotency_key(request)
     wanted = _read(await asking.body(request))
+    surroundings(request).limits.person(asker(request), len(wanted.items) - 1)
     results: list[dict[str, Any]] = [{} for _ in wanted.items]
     places: dict[str, list[int]] = {}
     for index, item in enumerate(wanted.items):

@@ -84,13 +84,13 @@ class Limits:
     sign_in_attempts: int = 0
     _limiter: FixedWindowRateLimiter = field(default_factory=lambda: FixedWindowRateLimiter(Windows()))
 
-    def person(self, who: Identity) -> None:
-        """One more request of somebody who is known: browser, token and tokens of other kinds count apart.
+    def person(self, who: Identity, more: int = 1) -> None:
+        """That many more requests of somebody who is known: a browser and tokens of each kind count apart.
 
         Raises Problem.
         """
-        if self.requests:
-            self._count("person", self.requests, f"{who.principal} {who.client}")
+        if self.requests and more:
+            self._count("person", self.requests, f"{who.principal} {who.client}", more)
 
     def stranger(self, scope: Scope, *, tried: bool = False) -> None:
         """One more request of somebody who is not known; `tried`: with a credential that is worth nothing.
@@ -102,9 +102,9 @@ class Limits:
         if most:
             self._count(policy, most, _address(scope))
 
-    def _count(self, policy: str, most: int, key: str) -> None:
+    def _count(self, policy: str, most: int, key: str, more: int = 1) -> None:
         item = RateLimitItemPerMinute(most)
-        if self._limiter.hit(item, policy, key):
+        if self._limiter.hit(item, policy, key, cost=more):
             return
         left = max(1, math.ceil(self._limiter.get_window_stats(item, policy, key).reset_time - time.time()))
         told = {

@@ -10,6 +10,7 @@ from api.app import build
 from api.limits import MOST_COUNTED, Limits, Windows
 from api.parts import Surroundings
 from auth.identity import Identity
+from domain.decider import COMMANDS
 from tests.api.asking import PMO, PRODUCT, Api, named, problem
 from web.app import add_pages
 from web.page import Site
@@ -34,6 +35,18 @@ async def test_a_person_who_asks_too_often_is_told_when_to_ask_again(api: Api, a
     assert answer.headers["ratelimit-policy"] == '"person";q=3;w=60'
     assert answer.headers["ratelimit"] == f'"person";r=0;t={seconds}'
     assert (await api.get("/v1/me", PRODUCT)).status_code == 200
+
+
+async def test_commands_in_bulk_count_one_by_one_and_none_is_sent_where_they_are_too_many(
+    api: Api, around: Surroundings
+) -> None:
+    project = await api.start()
+    around.limits = Limits(requests=5)
+    lesson = {"project": project, "command": "capture-lesson", "data": COMMANDS["CaptureLesson"].example}
+    problem(await api.post("/v1/bulk", {"items": [lesson] * 6}), 429, "TooManyRequests")
+    around.limits = Limits(requests=5)
+    assert (await api.post("/v1/bulk", {"items": [lesson] * 4})).status_code == 200
+    assert [(await api.get("/v1/me")).status_code for _ in range(2)] == [200, 429]
 
 
 async def test_health_is_never_counted(api: Api, around: Surroundings) -> None:

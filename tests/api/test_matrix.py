@@ -9,8 +9,9 @@ import pytest
 
 from dev.embedded import EmbeddedPostgres
 from domain.decider import COMMANDS
-from domain.permissions import Bar, bar, barred, commands
-from domain.values import Stage
+from domain.directory.record import OrganisationRole
+from domain.permissions import RIGHTS, Bar, Standing, bar, barred, commands, holds
+from domain.values import Role, Stage
 from tests.api.asking import named
 from tests.api.world import CAST, NEVER, PEOPLE, Person, Place, World, listed, told, world
 
@@ -88,6 +89,19 @@ def test_the_page_says_what_is_asked() -> None:
         for role, stage, held in product(CAST, [s for s in Stage if s is not Stage.CLOSED], (False, True)):
             marked = {role, stage.lower().replace("_", " ")} | ({"on hold"} if held else set()) <= said[name]
             assert (bar(kind, frozenset({role}), stage, held=held) is None) == marked, (name, role, stage, held)
+
+
+def test_auditors_and_administrators_change_nothing_of_a_project() -> None:
+    """An auditor who was asked may answer; nobody signs, proposes or assigns by a role of the organisation."""
+    assert [name for name, kind in commands() if Role.AUDITOR in kind.roles] == ["AnswerConsult"]
+    for role, (name, kind), stage in product(OrganisationRole, commands(), Stage):
+        standing = Standing(organisation=frozenset({role}))
+        assert barred(name, standing, stage) == Bar.WRONG_ROLE, (role, kind)
+    administrator = Standing(organisation=frozenset({OrganisationRole.ADMINISTRATOR}))
+    assert {right.code for right in RIGHTS.values() if right.organisation and not holds(right, administrator)} == {
+        "ForAuditors",
+        "NotPrivileged",
+    }
 
 
 async def test_the_lifecycles_own_commands_have_no_route(here: World) -> None:

@@ -9,7 +9,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
+from config import Settings, faults
 from dev import doctor, ports
 from dev.doctor import Finding, Patient, State
 from dev.embedded import EmbeddedPostgres
@@ -48,6 +50,17 @@ async def test_where_nothing_runs_each_part_says_what_to_do(patient: Patient) ->
         assert "tandem up" in found[name].next_step
     assert "nobody listens there" in found["Temporal"].words
     assert found["wheels"].state is State.OK
+
+
+async def test_why_server_and_worker_would_not_start(patient: Patient) -> None:
+    assert await doctor.settings(patient) == []
+    unsafe = faults(Settings(_env_file=None, public_url="http://tandem.example.com", vault_key=SecretStr("x")))
+    found = await doctor.settings(replace(patient, faults=tuple(unsafe)))
+    assert [(finding.state, finding.words.split(":")[0]) for finding in found] == [
+        (State.WRONG, "TANDEM_PUBLIC_URL"),
+        (State.WRONG, "TANDEM_ENVELOPE_KEY_FILE"),
+    ]
+    assert all(finding.next_step for finding in found)
 
 
 async def test_an_unsupported_python(patient: Patient) -> None:

@@ -43,16 +43,18 @@ def test_a_server_without_keys_and_tls_names_every_fault(tmp_path: Path) -> None
         tmp_path,
         TANDEM_PUBLIC_URL="http://tandem.example.com",
         TANDEM_SEAL_KEY_FILE=key_file(tmp_path, 0o604),
+        TANDEM_TRUSTED_PROXIES="127.0.0.1, *",
     )
     assert [line.split(":")[0] for line in said] == [
         "TANDEM_PUBLIC_URL",
+        "TANDEM_TRUSTED_PROXIES",
         "TANDEM_VAULT_KEY_FILE",
         "TANDEM_ENVELOPE_KEY_FILE",
         "TANDEM_SEAL_KEY_FILE",
     ]
     assert "in the clear" in said[0]
-    assert "openssl rand" in said[1]
-    assert "chmod o=" in said[3]
+    assert "openssl rand" in said[2]
+    assert "chmod o=" in said[4]
     assert MASTER_TEXT not in "".join(said)
 
 
