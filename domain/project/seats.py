@@ -1,6 +1,6 @@
 """Who signs a decision may change: co-signers come and go, a seat is handed over.
 
-Source: docs/governance.md, DR15, DR16.
+Source: docs/governance.md, DR15, DR16, D7.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from domain.project.consulting import check_is_party
 from domain.project.counting import barred, open_slots, originals, unstaffed
 from domain.project.decision import Decision
 from domain.project.decision_events import voters_awaited
+from domain.project.leaving import caretakers
 from domain.project.resolution import find_open, settle
 from domain.refusals import broken, not_allowed, not_found, wrong_state
 from domain.template import Origin, Slot
@@ -149,7 +150,10 @@ class RemoveCoSigner(Command):
 
 
 class TransferSlot(Command):
-    """Hand your seat in a decision to somebody else, who is then accountable (DR16)."""
+    """Hand your seat in a decision to somebody else, who is then accountable (DR16).
+
+    The PMO hands on the seat that was given by name to somebody who has left the organisation (D7).
+    """
 
     roles = BUSINESS_ROLES
     example = {"decision": "D-1", "slot": "pmo", "to": "zhao.min", "reason": "On leave this week"}
@@ -164,7 +168,8 @@ class TransferSlot(Command):
         if slot is None:
             raise not_found("Slot", self.slot)
         seats = originals(decision, slot, team)
-        if story.person not in seats:
+        vacant = bool(team.away & set(slot.persons or ())) and story.person in caretakers(story.project)
+        if story.person not in seats and not vacant:
             raise not_allowed(
                 f"You hold no seat in the slot {slot.name} of {decision.id}.",
                 code="NotYourSeat",
@@ -179,8 +184,9 @@ class TransferSlot(Command):
                 next_step="Change your vote instead, while the decision is open.",
             )
         self._check_successor(story, decision, slot)
-        seated = tuple(dict.fromkeys(self.to if p == story.person else p for p in seats))
-        moved = slot.model_copy(update={"persons": seated})
+        handed = story.person if story.person in seats else None
+        seated = [self.to if p == handed else p for p in seats] + ([] if handed else [self.to])
+        moved = slot.model_copy(update={"persons": tuple(dict.fromkeys(seated))})
         slots = decision.with_slot(moved).slots
         _change_slots(story, decision, "slot transferred", self.to, self.reason, slots)
 

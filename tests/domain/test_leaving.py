@@ -13,6 +13,7 @@ from domain.project.decision import State
 from domain.project.decision_events import DecisionBlocked, DecisionUnblocked, voters_awaited
 from domain.project.delegation import DelegationEnded
 from domain.project.leaving import HolderLeft, HolderReturned, OfficersCalled
+from domain.project.seats import SlotsChanged
 from domain.project.team import RoleAssigned, RoleEnded
 from domain.refusals import Refused
 from domain.template import Kind
@@ -142,6 +143,16 @@ class TestD7OpenSeats:
         assert f"hand-on {MEMBER}" not in play.duties(PMO)
         outcome = given(play).when("EndRole", SPONSOR, person=PRODUCT, role="PRODUCT_MANAGER", reason="Has left")
         outcome.then(RoleEnded)
+
+    def test_a_seat_that_was_theirs_by_name_the_pmo_hands_on(self) -> None:
+        play = chartering().do("TransferSlot", SPONSOR, decision="D-1", slot="sponsor", to=MEMBER, reason="On leave")
+        handed: dict[str, Any] = {"decision": "D-1", "slot": "sponsor", "to": SPONSOR, "reason": "Has left"}
+        given(play).when("TransferSlot", PMO, **handed).then_refused("NotYourSeat", "DR16")
+        gone(play, MEMBER)
+        assert play.decision().state is State.BLOCKED
+        given(play).when("TransferSlot", PRODUCT, **handed).then_refused("NotYourSeat", "DR16")
+        outcome = given(play).when("TransferSlot", PMO, **handed).then(SlotsChanged, DecisionUnblocked)
+        assert outcome.play.sign(PMO, PRODUCT, SPONSOR).project.stage is Stage.KPI_AGREEMENT
 
     def test_without_a_pmo_it_is_the_sponsors(self) -> None:
         assert f"hand-on {PMO}" in gone(planned(), PMO).duties(SPONSOR)
