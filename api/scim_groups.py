@@ -227,7 +227,7 @@ async def _brought_about(provider: Provider, name: str, wish: Wish) -> dict[str,
     """Let it be so. Raises ScimError where a member is unknown, or another group has the title."""
     groups = await Groups.of(provider)
     if unknown := sorted(wish.members - groups.directory.people.keys()):
-        raise wrong(f"There is no User {', '.join(unknown[:5])}.")
+        raise wrong(f"There is no User {', '.join(name[:64] for name in unknown[:5])}.")
     role = groups.role(wish.title)
     if role is None and name not in groups.directory.teams:
         await provider.submit(MakeTeam(team=name))
