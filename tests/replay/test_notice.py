@@ -18,9 +18,9 @@ async def test_what_was_begun_goes_on(file: Path) -> None:
 
 
 def test_the_histories_show_what_can_happen() -> None:
-    assert len(FILES) == 4
+    assert len(FILES) == 6
     shown = [text for file in FILES for text in texts(events(file))]
-    for mark in ("when_to_tell", "EVENT_TYPE_TIMER_FIRED", "give_up", "Undeliverable"):
+    for mark in ("when_to_tell", "EVENT_TYPE_TIMER_FIRED", "give_up", "Undeliverable", "next-channel", '"chat"'):
         assert any(mark in text for text in shown), mark
 
 
