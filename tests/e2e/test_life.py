@@ -1,11 +1,14 @@
 """A project's life over HTTP, with every process real: what people do, and what then happens by itself."""
 
+import io
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from rich.console import Console
 
+from dev.demo import play
 from domain.decider import COMMANDS
 from tests.e2e.life import MEMBER, PMO, PRODUCT, SPONSOR, Life, temporal, until
 from tests.e2e.system import System
@@ -197,3 +200,12 @@ async def test_who_prefers_to_wait_finds_the_lifecycle_caught_up(life: Life) -> 
         assert await store.seen(life.workflow) >= answer.json()["version"]
     finally:
         await store.close()
+
+
+async def test_the_demo_ends_with_a_proof_and_with_what_a_flipped_byte_does_to_it(system: System) -> None:
+    screen = io.StringIO()
+    await play(system.url, Console(file=screen, width=400))
+    told = screen.getvalue().partition("\nProof\n")[2]
+    assert "    valid\n" in told
+    assert "    tampered\n" in told
+    assert "changed: one byte is b'L' and was b'M' [events.ndjson, line 1, byte " in told
