@@ -1,6 +1,7 @@
 """The pages in a real browser: readable to assistive technology, narrow or wide, and alone with our own origin."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,8 @@ SMALL = """() => [...document.querySelectorAll(
     .concat([...document.querySelectorAll('.choice')])
     .filter(one => one.getBoundingClientRect().height < 44).map(one => one.outerHTML)"""
 WIDE = "() => document.documentElement.scrollWidth - innerWidth"
+SHOTS = bool(os.environ.get("TANDEM_SHOTS"))
+"""Whether to keep pictures, in the folder of `--basetemp`, for somebody to look at."""
 SIZES = ((390, 800), (1100, 800))
 
 
@@ -79,7 +82,8 @@ class Looking:
         await self.page.evaluate(AXE)
         for width, height in SIZES:
             await self.page.set_viewport_size({"width": width, "height": height})
-            await self.page.screenshot(path=self.shots / f"{self.locale}-{width}-{name}.png", full_page=True)
+            if SHOTS:
+                await self.page.screenshot(path=self.shots / f"{self.locale}-{width}-{name}.png", full_page=True)
             assert await self.page.evaluate(CHECK) == [], (name, width)
             assert await self.page.evaluate(SMALL) == [], (name, width)
             assert await self.page.evaluate(WIDE) <= 0, (name, width)
@@ -155,12 +159,9 @@ async def a_busy_desk(api: Api, behind: Parts) -> dict[str, str]:
         "inbox": "/",
         "projects": "/projects?all=yes",
         "project": f"/projects/{first}",
-        "execution": f"/projects/{second}",
         "decision": f"/projects/{first}/decisions/D-2",
-        "closed": f"/projects/{first}/decisions/D-1",
         "charter": "/projects/new",
         "agreement": f"/projects/{first}/do/propose-agreement",
-        "delegate": f"/projects/{first}/do/grant-delegation",
         "hindered": f"/projects/{first}/do/submit-change",
         "confirm": f"/confirm/{token}",
         "not-yours": f"/confirm/{other}",
