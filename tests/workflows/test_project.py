@@ -73,7 +73,9 @@ async def test_escalation_lets_the_sponsor_sign_as_well(world: World) -> None:
     project_id = await world.start()
     await world.through_kickoff(project_id)
     await world.do(project_id, PRODUCT, "ProposeAgreement", **COMMANDS["ProposeAgreement"].example)
-    await world.pass_days(9)
+    clock = (await world.state(project_id)).clocks["decision/D-2"]
+    due = next(mark.at for mark in clock.marks if mark.name.startswith("escalate"))
+    await world.pass_days((due - world.now()) / timedelta(days=1) + 0.01)
     await world.recorded(project_id, "DecisionEscalated")
     decision = (await world.state(project_id)).decisions["D-2"]
     vote = {"decision": "D-2", "value": "APPROVE", "revision": 1, "content_hash": decision.subject.content_hash}
