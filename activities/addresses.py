@@ -27,8 +27,8 @@ TEXTS = {
 }
 """In English and Chinese."""
 SECONDS = 2.0
-DIGESTS_EVERY = 30
-"""So many rounds until digests are looked after that nobody woke."""
+DIGESTS_EVERY = 900
+"""So many rounds, half an hour, until digests are looked after that nobody woke."""
 
 
 class Owed(Protocol):
