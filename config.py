@@ -42,6 +42,26 @@ class Settings(BaseSettings):
     """What one person may ask for in a minute, by browser and by tokens each; strangers by address. 0: no end."""
     scim_roles: str = Field(default="", max_length=2000)
     """Groups of an identity provider that give organisation roles: `tandem-auditors=AUDITOR,tandem-pmo=PMO`."""
+    oidc_issuer: str = Field(default="", max_length=500)
+    """The OpenID provider through which people may sign in, exactly as it names itself: https://id.example.com."""
+    oidc_client_id: str = Field(default="", max_length=500)
+    """How the provider knows this installation."""
+    oidc_client_secret: SecretStr | None = None
+    """What this installation proves that with; none for a public client."""
+    oidc_client_secret_file: Path | None = None
+    """A file with that secret, instead of `oidc_client_secret`."""
+    oidc_name: str = Field(default="OpenID", min_length=1, max_length=60)
+    """What the button says."""
+    oidc_scopes: str = Field(default="openid profile email", max_length=500)
+    """What is asked of the provider; some tell groups only when `groups` is asked for."""
+    oidc_person_claim: str = Field(default="preferred_username", min_length=1, max_length=100)
+    """The claim that holds the person's name; of an address the part before the @."""
+    oidc_groups_claim: str = Field(default="groups", min_length=1, max_length=100)
+    """The claim that lists the person's groups."""
+    oidc_roles: str = Field(default="", max_length=2000)
+    """Groups of the OpenID provider that give organisation roles: `tandem-pmo=PMO,tandem-audit=AUDITOR`."""
+    oidc_join: bool = False
+    """Whether people whom nobody has added to the directory are added when they sign in through the provider."""
     sign_in_attempts_per_minute: int = Field(default=60, ge=0)
     """Sign-in forms and worthless credentials that are taken from one address in a minute. 0: no end."""
     trusted_proxies: str = ""
@@ -136,8 +156,9 @@ class Fault:
 def faults(settings: Settings, program: Program = "server") -> list[Fault]:
     """Why the program must not run with these settings; [] where it may."""
     if settings.mode == "development":
-        return [*_reachable(settings), *_gullible(settings)]
-    return [*_insecure(settings), *_gullible(settings), *_keyless(settings, program), *_legible(settings)]
+        return [*_reachable(settings), *_gullible(settings), *_unknown(settings)]
+    insecure = [*_insecure(settings), *_gullible(settings), *_unknown(settings)]
+    return [*insecure, *_keyless(settings, program), *_legible(settings)]
 
 
 def checked(program: Program) -> Settings:
@@ -193,9 +214,26 @@ def _keyless(settings: Settings, program: Program) -> Iterator[Fault]:
         yield Fault("TANDEM_ENVELOPE_KEY_FILE", words, step)
 
 
+def _unknown(settings: Settings) -> Iterator[Fault]:
+    """Whoever answers for the OpenID provider says who people are: it has to be the provider that answers."""
+    if not settings.oidc_issuer:
+        return
+    try:
+        address = urlsplit(settings.oidc_issuer)
+        safe = address.scheme == "https" or (address.scheme == "http" and is_loopback(address.hostname or ""))
+    except ValueError:
+        safe = False
+    if not safe:
+        words = f"{settings.oidc_issuer} is not https: anybody on the way could say who people are."
+        yield Fault("TANDEM_OIDC_ISSUER", words, "Name the provider's https:// address.")
+    if not settings.oidc_client_id:
+        words = "without it the provider does not know who asks."
+        yield Fault("TANDEM_OIDC_CLIENT_ID", words, "Register this installation at the provider, and set it.")
+
+
 def _legible(settings: Settings) -> Iterator[Fault]:
     """Keys are for the account that runs the program."""
-    for name in ("vault_key_file", "envelope_key_file", "seal_key_file"):
+    for name in ("vault_key_file", "envelope_key_file", "seal_key_file", "oidc_client_secret_file"):
         file: Path | None = getattr(settings, name)
         if file is None:
             continue

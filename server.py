@@ -32,7 +32,9 @@ from api.wakes import Wakes
 from auth.confirmation import Confirmations
 from auth.credentials import Credentials
 from auth.development import DevelopmentAuthenticator
+from auth.discovery import Registration
 from auth.identity import Authenticator, NobodyKnown
+from auth.oidc import OpenIdProvider, Terms
 from auth.sessions import Sessions
 from auth.tokens import Tokens
 from config import Settings, checked, load_templates
@@ -42,6 +44,7 @@ from store.postgres import PostgresStore
 from store.vault import PostgresVault, load_master
 from web.app import add_pages
 from web.page import Site
+from web.provider import RETURN
 
 log = logging.getLogger("tandem.server")
 
@@ -79,7 +82,29 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _site(settings: Settings) -> Site:
     """What the pages know of the installation. Raises WrongMasterKey."""
     confirmations = Confirmations(load_master(settings.vault_key, settings.vault_key_file))
-    return Site(secure=settings.public_url.startswith("https://"), confirmations=confirmations)
+    secure = settings.public_url.startswith("https://")
+    return Site(secure=secure, confirmations=confirmations, provider=openid_provider(settings))
+
+
+def openid_provider(settings: Settings) -> OpenIdProvider | None:
+    """The provider through which people may sign in, if there is one. Raises OSError, and ValueError for bad roles."""
+    if not settings.oidc_issuer:
+        return None
+    file, secret = settings.oidc_client_secret_file, settings.oidc_client_secret
+    known = file.read_text(encoding="utf-8").strip() if file else secret.get_secret_value() if secret else ""
+    here = (settings.public_url or f"http://127.0.0.1:{settings.port}").rstrip("/")
+    terms = Terms(
+        settings.oidc_issuer,
+        Registration(settings.oidc_client_id, known),
+        f"{here}{RETURN}",
+        name=settings.oidc_name,
+        person_claim=settings.oidc_person_claim,
+        groups_claim=settings.oidc_groups_claim,
+        scopes=settings.oidc_scopes,
+        roles=read_roles(settings.oidc_roles, "oidc_roles"),
+        join=settings.oidc_join,
+    )
+    return OpenIdProvider(terms)
 
 
 def authenticator(settings: Settings) -> Authenticator:

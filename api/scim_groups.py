@@ -303,12 +303,12 @@ def _named(value: Any) -> frozenset[str]:
     return frozenset(people)
 
 
-def read_roles(text: str) -> dict[str, OrganisationRole]:
+def read_roles(text: str, setting: str = "scim_roles") -> dict[str, OrganisationRole]:
     """`tandem-auditors=AUDITOR,tandem-pmo=PMO` → by title in lower case. Raises ValueError."""
     found = {}
     for pair in filter(None, (part.strip() for part in text.split(","))):
         title, sign, role = (part.strip() for part in pair.rpartition("="))
         if not title or not sign or role not in set(OrganisationRole):
-            raise ValueError(f"scim_roles: {pair!r} is not like tandem-auditors=AUDITOR")
+            raise ValueError(f"{setting}: {pair!r} is not like tandem-auditors=AUDITOR")
         found[title.lower()] = OrganisationRole(role)
     return found

@@ -19,13 +19,17 @@ from web import (
     permissions,
     preferences,
     project,
+    provider,
     signing,
+    step_up,
 )
 from web.page import FILES, VERSION, Answers, Site, answering
 
 OPEN: tuple[tuple[str, str, Answers], ...] = (
     ("GET", "/sign-in", signing.sign_in),
     ("POST", "/sign-in", signing.try_password),
+    ("GET", "/sign-in/provider", provider.begin),
+    ("GET", "/sign-in/provider/return", provider.finish),
     ("GET", "/sign-in/{secret}", partial(signing.look_at_link, purpose="sign-in")),
     ("POST", "/sign-in/{secret}", signing.use_link),
     ("GET", "/start/{secret}", partial(signing.look_at_link, purpose="first-run")),
@@ -56,6 +60,8 @@ CLOSED: tuple[tuple[str, str, Answers], ...] = (
     ("GET", "/outbox", outbox.show),
     ("GET", "/outbox/{letter_id}.eml", outbox.letter),
     ("GET", "/permissions", permissions.show),
+    ("GET", "/confirm-presence", step_up.show),
+    ("POST", "/confirm-presence", step_up.confirm),
     ("GET", "/account", account.show),
     ("POST", "/account/password", account.change_password),
     ("POST", "/account/tokens", account.make_token),

@@ -19,6 +19,7 @@ from domain.project.decision import Decision, Effect
 from domain.refusals import Refused
 from domain.template import Origin
 from domain.values import Value
+from web import step_up
 from web.doing import done, submit
 from web.forms import Field, Filling, fields_of, homeless, read
 from web.offers import represented
@@ -58,6 +59,8 @@ async def voted(page: Page, project: Project, data: dict[str, Any], onwards: str
     try:
         outcome = await submit(page, project.id, "Vote", data)
     except Refused as refusal:
+        if refusal.code == step_up.NEEDED:
+            return await step_up.ask(page)
         project = await project_of(page, project.id)
         found = project.decisions.get(str(data["decision"]))
         if found is None:
@@ -76,6 +79,8 @@ async def shown(
 ) -> Response:
     """The page of a decision, with what was typed before it was refused; `given` goes to the template."""
     now, who = page.behind.now(), page.who.principal
+    if typed is None and (kept := await step_up.typed(page)):
+        typed = read(COMMANDS["Vote"], kept)
     fields = vote_fields(page, project, found, typed or {}, refusal)
     known = {
         "project": project,
@@ -122,7 +127,7 @@ def moves(project: Project, found: Decision, who: str, page: Page) -> list[tuple
     for name, kind in routed().items():
         if "decision" not in kind.model_fields or name == "Vote" or hindrance(kind, project, who):
             continue
-        fits = FITTING.get(name, lambda p, d, w: d.is_open)(project, found, who)
+        fits = FITTING[name](project, found, who) if name in FITTING else found.is_open
         if name == "NudgeApprovers":
             fits = why_not_nudge(project, found, who, page.behind.now()) is None
         if fits:

@@ -8,14 +8,16 @@ from typing import Any
 from starlette.responses import Response
 
 from activities.decide import Outcome
-from api.commands import START, routed
+from api.commands import routed
 from api.dispatch import Asked
 from api.ids import uuid7
 from api.problems import Problem, refusal_fields, refusal_status
 from domain.decider import COMMANDS, hindrance
 from domain.messages import Command
+from domain.permissions import START
 from domain.project.aggregate import Project
 from domain.refusals import Refused
+from web import step_up
 from web.forms import Filling, fields_of, homeless, read
 from web.offers import beginning, offers_of
 from web.page import Page
@@ -39,6 +41,8 @@ async def show(page: Page) -> Response:
         return page.go(_about(project, {"decision": page.request.query_params.get("decision", "")}))
     named = {k: v for k, v in page.request.query_params.items() if k in REFERENCES & set(command.model_fields)}
     content = beginning(command, project) | {k: v for k, v in named.items() if _NAME.fullmatch(v)}
+    if kept := await step_up.typed(page):
+        content |= read(command, kept)
     return _form(page, project, command, Filling(content))
 
 
@@ -51,6 +55,8 @@ async def act(page: Page) -> Response:
     try:
         outcome = await submit(page, project.id, command.__name__, data)
     except Refused as refusal:
+        if refusal.code == step_up.NEEDED:
+            return await step_up.ask(page)
         return _form(page, project, command, Filling(data, errors=refusal.errors), refusal)
     if page.field("next") in RETURNS:
         return page.go(page.field("next"))

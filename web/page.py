@@ -26,6 +26,7 @@ from auth.confirmation import Confirmations
 from auth.credentials import COOKIE
 from auth.guard import from_elsewhere
 from auth.identity import Identity, Unauthenticated
+from auth.oidc import OpenIdProvider
 from domain.refusals import Refused
 from domain.titles import title_in
 from web import language, wording
@@ -61,6 +62,8 @@ class Site:
     """Whether people come by https: then the cookie goes nowhere else."""
     confirmations: Confirmations = field(default_factory=Confirmations)
     """Knows the links of mails."""
+    provider: OpenIdProvider | None = None
+    """Through which people may sign in."""
 
 
 class Page:

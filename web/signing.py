@@ -1,7 +1,9 @@
 """Signing in by a link that works once or by password, the first run, and signing out."""
 
 import re
+from datetime import datetime
 from functools import partial
+from typing import Literal
 
 from starlette.responses import Response
 
@@ -17,6 +19,7 @@ from domain.directory.asking import is_provider
 from domain.directory.people import FoundDirectory
 from domain.messages import Actor
 from domain.refusals import Refused
+from web import step_up
 from web.page import Page, local
 
 PERSON = re.compile(r"[a-z][a-z0-9._-]{0,63}")
@@ -28,7 +31,7 @@ async def sign_in(page: Page) -> Response:
     """The form for name and password."""
     if page.reader is not None:
         return page.go("/")
-    return _form(page)
+    return form(page)
 
 
 async def try_password(page: Page) -> Response:
@@ -40,10 +43,10 @@ async def try_password(page: Page) -> Response:
         fits = await Passwords(page.behind.store.pool).matches(named, page.fields.get("password", [""])[0], address)
     except Locked as locked:
         said = page.say("Too many attempts. Try again after {until}.", until=page.when(locked.until))
-        return _form(page, 429, said)
+        return form(page, 429, said)
     if not fits:
-        return _form(page, 403, page.say("Name and password do not belong together."))
-    return await _signed_in(page, named, "password", local(page.field("next")))
+        return form(page, 403, page.say("Name and password do not belong together."))
+    return await signed_in(page, named, "password", local(page.field("next")))
 
 
 async def look_at_link(page: Page, purpose: Purpose) -> Response:
@@ -62,7 +65,7 @@ async def use_link(page: Page) -> Response:
     used = await links.use(_secret(page))
     if used is None or used.person is None:
         return page.show("dead_link.html", 410)
-    return await _signed_in(page, used.person, "link", "/")
+    return await signed_in(page, used.person, "link", await step_up.onwards_of(page, used.person))
 
 
 async def begin(page: Page) -> Response:
@@ -86,7 +89,7 @@ async def begin(page: Page) -> Response:
     await Accounts(page.behind.store.pool).make(person)
     if password:
         await Passwords(page.behind.store.pool).set(person, password)
-    return await _signed_in(page, person, "link", "/")
+    return await signed_in(page, person, "link", "/")
 
 
 async def sign_out(page: Page) -> Response:
@@ -116,8 +119,9 @@ async def _found(page: Page, person: str) -> None:
             raise
 
 
-def _form(page: Page, status: int = 200, wrong: str = "") -> Response:
-    wanted = local(page.field("next") or page.request.query_params.get("next", "/"))
+def form(page: Page, status: int = 200, wrong: str = "", onwards: str = "") -> Response:
+    """The page that says which ways there are of signing in."""
+    wanted = local(onwards or page.field("next") or page.request.query_params.get("next", "/"))
     return page.show("sign_in_form.html", status, wrong=wrong, wanted=wanted, person=page.field("person"))
 
 
@@ -138,9 +142,12 @@ async def _works(page: Page, link: Link | None, purpose: Purpose) -> bool:
     return link.person is not None and await accounts.living(link.person)
 
 
-async def _signed_in(page: Page, person: str, way: str, onwards: str) -> Response:
-    device = page.request.headers.get("user-agent", "")
-    secret, _ = await Sessions(page.behind.store.pool).open(person, way, device.encode("ascii", "replace").decode())
+async def signed_in(
+    page: Page, person: str, way: str, onwards: str, confirmed_at: datetime | Literal["now"] | None = "now"
+) -> Response:
+    """Open a session in this browser and go on; `confirmed_at`: when the person proved to be there."""
+    device = page.request.headers.get("user-agent", "").encode("ascii", "replace").decode()
+    secret, _ = await Sessions(page.behind.store.pool).open(person, way, device, confirmed_at)
     answer = page.go(onwards)
     page.set_cookie(answer, COOKIE, secret, int(LASTING.total_seconds()))
     return answer
