@@ -25,7 +25,6 @@ from api.plain import moment, plain
 from api.problems import Problem, invalid
 from api.projects import Parameters
 from api.sight import seen_event
-from auth.identity import Scope
 from notifications.addresses import AddressRefused, checked_url
 from store.webhooks import Line, Webhook
 
@@ -91,7 +90,7 @@ async def create_webhook(request: Request) -> Response:
 
     The same `Idempotency-Key` again makes no second one; its answer comes without the secret.
     """
-    behind, key = _allowed(request), idempotency_key(request)
+    behind, key = parts(request), idempotency_key(request)
     wanted = await read(request, WebhookBody)
     _check_url(behind, wanted.url)
     who, newest = asker(request).principal, await behind.store.head() - 1
@@ -107,7 +106,7 @@ async def create_webhook(request: Request) -> Response:
 async def list_webhooks(request: Request) -> Response:
     """The caller's webhooks, the oldest first."""
     no_query(request)
-    behind = _allowed(request)
+    behind = parts(request)
     newest = await behind.store.head() - 1
     found = await behind.webhooks.of(asker(request).principal)
     return said({"items": [_shown(webhook, newest) for webhook in found], "next": None})
@@ -116,13 +115,13 @@ async def list_webhooks(request: Request) -> Response:
 async def read_webhook(request: Request) -> Response:
     """Where a webhook stands: how far it is, what is behind, whether it is paused or disabled and why."""
     no_query(request)
-    behind = _allowed(request)
+    behind = parts(request)
     return said(_shown(await _existing(behind, request), await behind.store.head() - 1))
 
 
 async def change_webhook(request: Request) -> Response:
     """Change a webhook. Enabled again, or given another URL, it tries at once what had failed."""
-    behind, before = _allowed(request), await _existing(_allowed(request), request)
+    behind, before = parts(request), await _existing(parts(request), request)
     change = await read(request, WebhookChange)
     after = _changed(before, change)
     if change.url is not None:
@@ -135,14 +134,14 @@ async def change_webhook(request: Request) -> Response:
 async def delete_webhook(request: Request) -> Response:
     """Send nothing more, and forget the endpoint, its secrets and its log."""
     no_query(request)
-    if not await _allowed(request).webhooks.remove(asker(request).principal, _id(request)):
+    if not await parts(request).webhooks.remove(asker(request).principal, _id(request)):
         raise Problem("NoWebhook")
     return Response(status_code=204)
 
 
 async def rotate_secret(request: Request) -> Response:
     """Make a new secret, shown once. The one before signs beside it for `overlap_hours`; older ones end now."""
-    behind, key = _allowed(request), idempotency_key(request)
+    behind, key = parts(request), idempotency_key(request)
     webhook, wanted = await _existing(behind, request), await read(request, Rotation)
     overlap = timedelta(hours=wanted.overlap_hours)
     secret = await behind.webhooks.rotate(webhook.id, _new_secret(), overlap, key)
@@ -151,7 +150,7 @@ async def rotate_secret(request: Request) -> Response:
 
 async def send_test(request: Request) -> Response:
     """Send an event that tells of nothing, once; what came of it is in the log."""
-    behind, key = _allowed(request), idempotency_key(request)
+    behind, key = parts(request), idempotency_key(request)
     await read(request, Nothing)
     webhook = _enabled(await _existing(behind, request))
     event = uuid7() if key is None else uuid5(BY_KEY, f"{webhook.id}\n{key}")
@@ -166,7 +165,7 @@ async def resend(request: Request) -> Response:
     Between positions only what the webhook's filter lets through, and at most 500 events.
     """
     idempotency_key(request)
-    behind = _allowed(request)
+    behind = parts(request)
     webhook, wanted = _enabled(await _existing(behind, request)), await read(request, Resend)
     if (wanted.event is None) == (wanted.first is None) or (wanted.first is None) != (wanted.last is None):
         raise invalid("/event", "Give either `event`, or `first` and `last`.")
@@ -184,7 +183,7 @@ async def resend(request: Request) -> Response:
 
 async def read_log(request: Request, asked: Annotated[LogParameters, Query()]) -> Response:
     """What became of each attempt to deliver, the latest first. Kept for 30 days."""
-    behind = _allowed(request)
+    behind = parts(request)
     webhook = await _existing(behind, request)
     event = None if asked.event is None else uuid_of(asked.event, "NoEvent")
     before = None if asked.cursor is None else _number(asked.cursor)
@@ -197,7 +196,7 @@ async def read_log(request: Request, asked: Annotated[LogParameters, Query()]) -
 async def read_attempt(request: Request) -> Response:
     """One attempt with the event as it would be sent now, and whether that is what was sent then."""
     no_query(request)
-    behind = _allowed(request)
+    behind = parts(request)
     webhook = await _existing(behind, request)
     number, keys = _number(request.path_params["attempt"], "NoDelivery"), await behind.sight.keys(webhook.owner)
     line = await behind.webhooks.line(webhook.id, keys, number)
@@ -216,13 +215,6 @@ async def _body(behind: Parts, line: Line) -> bytes | None:
 
 def _new_secret() -> str:
     return "whsec_" + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-
-
-def _allowed(request: Request) -> Parts:
-    """Raises Problem where the credential is not good for administering."""
-    if Scope.ADMINISTER not in asker(request).scopes:
-        raise Problem("ScopeMissing", "Webhooks need a credential that may administer.")
-    return parts(request)
 
 
 def _id(request: Request) -> UUID:

@@ -14,6 +14,8 @@ OWN = ("/v1/me",)
 
 PROVIDERS = ("/scim",)
 """Identity providers alone, for reading too."""
+SETTING_UP = (*PROVIDERS, "/v1/webhooks")
+"""Where reading, too, is for those who administer."""
 
 
 def scope_needed(method: str, path: str) -> Scope | None:
@@ -21,7 +23,7 @@ def scope_needed(method: str, path: str) -> Scope | None:
 
     What is not listed here is for those who administer.
     """
-    if _below(path, PROVIDERS):
+    if _below(path, SETTING_UP):
         return Scope.ADMINISTER
     if method in SAFE:
         return Scope.AUDIT if _below(path, ("/v1/audit",)) else Scope.READ

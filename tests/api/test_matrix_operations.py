@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from typing import Any
 from uuid import uuid4
@@ -19,12 +20,17 @@ from api.operation import Operation
 from api.parts import Installation, Surroundings
 from api.permissions import ON_PROJECTS
 from api.scim import ROUTES as SCIM
+from auth.credentials import Credentials
 from auth.development import DevelopmentAuthenticator
+from auth.guard import scope_needed
+from auth.identity import Scope
+from auth.sessions import Sessions
+from auth.tokens import Tokens
 from dev.embedded import EmbeddedPostgres
 from domain.directory.catalog import COMMANDS as DIRECTORY_COMMANDS
 from domain.keeping.person import HoldPerson, RequestErasure
 from domain.permissions import RIGHTS, Bar, barred, commands, holds, lacking
-from tests.api.asking import START, Api, named
+from tests.api.asking import PMO, START, Api, named
 from tests.api.world import NEVER, PEOPLE, Person, Place, World, listed, told, world
 
 NOBODY = "keiner.da"
@@ -122,6 +128,25 @@ async def test_what_has_no_row_is_denied_to_everybody(here: World, monkeypatch: 
             answer = await client.get("/v1/me", headers=named(person.people[0]))
             expected = (403, "NotAllowed") if person.towards(None).known else (401, "Unauthenticated")
             assert (answer.status_code, told(answer)) == expected
+
+
+@pytest.mark.parametrize("scope", Scope)
+async def test_a_token_reaches_no_further_than_its_scope(here: World, scope: Scope) -> None:
+    pool = here.behind.store.pool
+    until = datetime.now(UTC) + timedelta(days=1)
+    secret, _ = await Tokens(pool).make(PMO, "personal", "one scope", (scope,), until, PMO)
+    around = Surroundings(Credentials(Tokens(pool), Sessions(pool)), Installation("0.0.test", "inst-1"), here.behind)
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json", **NEVER}
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=build(around)), base_url="http://t.test"
+    ) as client:
+        for operation in operations():
+            if not operation.path.startswith("/v1/"):
+                continue
+            path = re.sub(r"\{\w+\}", str(uuid4()), operation.path)
+            answer = await client.request(operation.method, path, content="{}", headers=headers)
+            missing = scope_needed(operation.method, path) is not scope
+            assert (told(answer) == "ScopeMissing") == missing, (operation.name, answer.status_code, told(answer))
 
 
 @pytest.mark.parametrize("route", SCIM, ids=lambda route: f"{min(route.methods)} {route.path}")
