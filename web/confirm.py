@@ -1,6 +1,7 @@
 """Where the links of mails lead: one decision, for the person it is bound to. Looking decides nothing."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import Response
 
@@ -51,7 +52,8 @@ async def _about(page: Page, *, send: bool) -> Response:
     if bound.until <= page.behind.now():
         why = page.say("It has expired. The decision's own page says where it stands.")
         return page.show("no_link.html", 410, why=why, onwards=_path(project, found))
-    given = {"action": page.request.url.path, "confirming": _confirming(page, bound, project, found), "moves": []}
+    said = _confirming(page, bound, project, found)
+    given: dict[str, Any] = {"action": page.request.url.path, "confirming": said, "moves": []}
     if not send or bound.revision != found.subject.revision:
         return await shown(page, project, found, **given)
     data = read(COMMANDS["Vote"], page.fields) | {"decision": found.id, "revision": bound.revision}

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -195,15 +195,15 @@ def _list(
 ) -> Field:
     item = _resolved(node["items"], command)
     held = list(value) if isinstance(value, list | tuple) else []
-    bounds = {"least": node.get("minItems"), "most": node.get("maxItems")}
+    bounded = partial(Field, name, label, required=required, least=node.get("minItems"), most=node.get("maxItems"))
     wrong = filling.wrong_at(name)
     if "enum" in item:
         words = [(one, one) for one in item["enum"]]
-        return Field(name, label, "several", required, value=held, offers=words, wrong=wrong, **bounds)
+        return bounded(kind="several", value=held, offers=words, wrong=wrong)
     if item.get("type") != "object":
         wrong += tuple(one for one in filling.errors if one.get("pointer", "").startswith(f"{name}/"))
-        return Field(name, label, "lines", required, value=held, wrong=wrong, **bounds)
-    count = max(len(held) + (name == filling.more), bounds["least"] or 0, 1)
+        return bounded(kind="lines", value=held, wrong=wrong)
+    count = max(len(held) + (name == filling.more), node.get("minItems", 0), 1)
     rows = tuple(
         Field(
             f"{name}/{index}",
@@ -216,7 +216,7 @@ def _list(
         )
         for index in range(min(count, MOST_ROWS))
     )
-    return Field(name, label, "rows", required, inner=rows, wrong=wrong, **bounds)
+    return bounded(kind="rows", inner=rows, wrong=wrong)
 
 
 def _read_object(name: str, schema: Schema, command: type[BaseModel], typed: Typed) -> dict[str, Any] | None:
