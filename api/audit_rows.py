@@ -9,13 +9,13 @@ from activities.folding import PREFIX
 from activities.indexing import acting, outside
 from activities.ports import Recorded, RefusalLine
 from activities.searchwords import words_of
-from api.dispatch import START
 from api.happenings import Eyes
 from api.opening import opened
 from api.parts import Parts
 from api.plain import moment, plain
 from api.showing import state
 from domain.decider import COMMANDS
+from domain.permissions import START
 from domain.project.aggregate import Project
 from domain.sight import Visibility
 from projections.project import one

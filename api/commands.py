@@ -11,10 +11,11 @@ from starlette.responses import Response
 from activities.decide import Outcome
 from activities.folding import stream_of
 from api import asking
-from api.dispatch import START, Asked, Carried
+from api.dispatch import Asked, Carried
 from api.parts import Parts, asker, parts, surroundings
 from domain.decider import COMMANDS
 from domain.messages import Command
+from domain.permissions import START
 from domain.refusals import Refused
 from domain.values import Role
 

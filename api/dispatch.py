@@ -19,14 +19,13 @@ from auth.identity import Identity
 from domain.canonical import NotCanonical
 from domain.decider import read_strictly
 from domain.messages import Actor, Envelope
+from domain.permissions import START
 from domain.refusals import Refused, malformed, no_project
 from store.batch import UnfitAppend
 from store.postgres import PostgresStore
 from store.sight import Unseen
 
-__all__ = ["START", "Asked", "Door", "Waker"]
-START = "StartProject"
-"""The one command that finds no project."""
+__all__ = ["Asked", "Door", "Waker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +82,18 @@ class Door:
         if not await self.sight.may_ask(who.principal, project_id):
             raise await self._step.refuse_unseen(self._envelope(who, project_id, asked))
         try:
-            return await self._submit(who, project_id, asked)
+            outcome = await self._submit(who, project_id, asked)
         except Refused:
-            # Whoever may ask by what was remembered may not see the project any more: then nothing more is told.
-            if not await self.sight.still_sees(who.principal, project_id):
-                raise no_project(project_id) from None
+            await self._check_still_sees(who, project_id)
             raise
+        if outcome.repeated:
+            await self._check_still_sees(who, project_id)
+        return outcome
+
+    async def _check_still_sees(self, who: Identity, project_id: str) -> None:
+        """Whoever may ask by what was remembered may not see the project any more: then they are told nothing."""
+        if not await self.sight.still_sees(who.principal, project_id):
+            raise no_project(project_id) from None
 
     async def _submit(self, who: Identity, project_id: str, asked: Asked, code: str = "") -> Outcome:
         envelope = self._envelope(who, project_id, asked)
