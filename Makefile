@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 HOME_FOLDER = $(or $(TANDEM_HOME),.tandem)
 
-.PHONY: up demo test check replay load bench lock setup clean-home
+.PHONY: up demo test check style types layers reference replay load bench lock setup clean-home
 
 up: .venv/.ready  ## everything on this machine
 	$(BIN)/tandem up
@@ -10,14 +10,22 @@ up: .venv/.ready  ## everything on this machine
 demo: .venv/.ready  ## the same, and a project played from kickoff to its end; ONCE=1 stops after it
 	$(BIN)/tandem demo $(if $(ONCE),--once)
 
-test: .venv/.ready  ## a file is run by one process, so that its servers are started once
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
+test: .venv/.ready  ## a file is run by one process, so that its servers are started once; the longest go first
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-check: .venv/.ready  ## style, types, layers, and whether the reference pages are current
+check: style types layers reference  ## style, types, layers, and whether the reference pages are current
+
+style: .venv/.ready
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+types: .venv/.ready
 	$(BIN)/mypy
+
+layers: .venv/.ready
 	$(BIN)/lint-imports
+
+reference: .venv/.ready
 	$(if $(wildcard dev/reference.py),$(BIN)/python -m dev.reference --check)
 
 replay: .venv/.ready  ## recorded histories against today's workflows

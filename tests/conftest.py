@@ -16,8 +16,42 @@ from dev.embedded import EmbeddedPostgres
 from store.migrate import migrate
 from store.postgres import PostgresStore
 
+LONGEST_FIRST = (
+    "tests/e2e/test_up_again.py",
+    "tests/load/test_load.py",
+    "tests/workflows/test_project.py",
+    "tests/api/test_schemathesis.py",
+    "tests/e2e/test_outages.py",
+    "tests/e2e/test_faults.py",
+    "tests/web/test_browser.py",
+    "tests/api/test_contract.py",
+    "tests/e2e/test_sealing_faults.py",
+    "tests/workflows/test_sealing.py",
+    "tests/e2e/test_restore_drill.py",
+    "tests/workflows/test_notification.py",
+    "tests/e2e/test_life.py",
+    "tests/api/test_leaks.py",
+    "tests/e2e/test_channels.py",
+    "tests/api/test_matrix.py",
+    "tests/e2e/test_production.py",
+    "tests/dev/test_launcher.py",
+    "tests/dev/test_embedded.py",
+    "tests/audit/test_attacks.py",
+    "tests/store/test_backup.py",
+    "tests/privacy/test_archive.py",
+    "tests/privacy/test_erasure.py",
+)
+"""Files that take many seconds. Where several processes share the files, none is left with one of these at the end;
+those that start whole systems are mixed with those that do not.
+"""
 _numbers = count(1)
 _verdict: list[int] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The order between files; within one it stays as it is written."""
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:

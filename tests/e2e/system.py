@@ -1,5 +1,6 @@
 """The whole system as child processes on free ports: PostgreSQL, Temporal, worker, server; each can be killed."""
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -54,18 +55,26 @@ class System:
 
     async def start(self) -> None:
         """Start all of it, with the schema in place."""
+        await asyncio.gather(self._database(), self.temporal.start())
+        await self._programs()
+
+    async def _database(self) -> None:
         await self.postgres.start()
         await self.postgres.create_database("tandem")
-        await self.start_the_rest()
+        await self._migrate()
 
     async def start_the_rest(self) -> None:
         """Everything but PostgreSQL, which has the database already."""
-        await self.temporal.start()
+        await asyncio.gather(self._migrate(), self.temporal.start())
+        await self._programs()
+
+    async def _migrate(self) -> None:
         await run_once("migrate", self.home, ["-m", "cli", "migrate"], self.settings(), CHECKOUT)
+
+    async def _programs(self) -> None:
         self.worker = self.another_worker("worker")
         self.server = self._program("server", {}, serves(self.url, self.instance, self.home.log("server")))
-        await self.worker.start()
-        await self.server.start()
+        await asyncio.gather(self.worker.start(), self.server.start())
 
     def another_worker(self, name: str, **settings: str) -> Program:
         """A worker process, not started yet; `name` tells its log and trace from others'."""
@@ -97,8 +106,10 @@ class System:
         await getattr(self, part).start()
 
     async def stop(self) -> None:
-        for part in (self.server, self.worker, self.temporal, self.postgres):
-            await part.stop()
+        """Those that were started, however far that came."""
+        for name in ("server", "worker", "temporal", "postgres"):
+            if (part := getattr(self, name, None)) is not None:
+                await part.stop()
 
     def person(self, name: str) -> httpx2.AsyncClient:
         """A client that acts as this person."""
