@@ -1,7 +1,7 @@
 """Events on their way to an endpoint: in order per project, tried for days, on a server that skips time."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import UUID, uuid4
@@ -22,6 +22,7 @@ from tests.workflows.world import PMO, World
 OWNER = "ci.robot"
 SECRET = "whsec_" + "dGFuZGVtIHRhbmRlbSB0YW5kZW0="
 LESSON = COMMANDS["CaptureLesson"].example
+EVERY_KEY = f"person/{PMO}"
 
 
 @dataclass
@@ -61,7 +62,12 @@ class Post:
         return project_id
 
     async def log(self, webhook: UUID, **only: object) -> list[Line]:
-        return (await self.webhooks.log(webhook, [], 200, **only))[::-1]
+        return (await self.webhooks.log(webhook, [EVERY_KEY], 200, **only))[::-1]
+
+    async def kept(self, webhook: UUID) -> Webhook:
+        found = await self.webhooks.get(OWNER, webhook)
+        assert found is not None
+        return found
 
     async def logged(self, webhook: UUID, count: int) -> list[Line]:
         """The log, once it has so many lines."""
@@ -227,6 +233,29 @@ async def test_what_was_delivered_is_sent_again_on_demand(post: Post, receiver: 
     await post.engine.tell(webhook)
     assert [one.id for one in await receiver.until(2)] == ids[:2]
     assert [line.kind for line in await post.logged(webhook, 5)] == ["event"] * 3 + ["resend"] * 2
+
+
+async def test_what_the_owner_does_not_see_any_more_is_passed_over(post: Post, receiver: Receiver) -> None:
+    """Also what waited to be tried again, and what was asked for again, while the project was open."""
+    receiver.script = always(500)
+    project, other = await post.project(), await post.project()
+    webhook = await post.endpoint(receiver.url, ["LessonCaptured"])
+    (waiting,) = await post.learn(project)
+    await post.engine.tell(webhook)
+    await post.logged(webhook, 1)
+    await post.world.do(project, PMO, "ChangeVisibility", visibility="CONFIDENTIAL", reason="A merger")
+    await post.learn(project)
+    ids = await post.learn(other)
+    receiver.script, receiver.got = always(200), []
+    await post.webhooks.ask_again(webhook, await post.world.events(project, "LessonCaptured"))
+    await post.webhooks.change(replace(await post.kept(webhook), url=receiver.url), afresh=True)
+    await post.engine.tell(webhook)
+    assert [one.id for one in await receiver.until(1)] == ids
+    await post.logged(webhook, 2)
+    assert waiting not in {one.id for one in receiver.got}
+    keys = ["person/somebody"]
+    assert [str(line.event_id) for line in await post.webhooks.log(webhook, keys, 10)] == ids
+    assert await post.webhooks.line(webhook, keys, (await post.webhooks.log(webhook, keys, 1))[0].id) is not None
 
 
 async def test_both_secrets_sign_until_the_old_one_ends(post: Post, receiver: Receiver) -> None:
