@@ -53,4 +53,12 @@ def from_elsewhere(method: str, headers: Mapping[str, str]) -> bool:
     if site is not None:
         return site not in {"same-origin", "none"}
     origin = headers.get("origin")
-    return origin is not None and urlsplit(origin).netloc != headers.get("host")
+    return origin is not None and _host(origin) != headers.get("host")
+
+
+def _host(origin: str) -> str:
+    """Empty where it is no URL: such an origin is nobody's."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""

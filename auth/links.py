@@ -1,4 +1,4 @@
-"""Links that work once: to sign in, to be invited, to start an installation."""
+"""Links that work once, as long as their person has not signed in otherwise: to sign in, to be invited, to start an installation."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,13 +12,14 @@ LIVES: dict[Purpose, timedelta] = {"sign-in": timedelta(hours=24), "first-run": 
 MAKE = """
     INSERT INTO tandem.link (hash, purpose, person, expires_at, made_by) VALUES ($1, $2, $3, now() + $4::interval, $5)
 """
-LOOK = """
-    SELECT purpose, person, made_by FROM tandem.link WHERE hash = $1 AND used_at IS NULL AND expires_at > now()
+# Whoever has signed in since is in without it: a second link, kept by whoever made it, is not good for their name.
+WORKS = """
+    hash = $1 AND used_at IS NULL AND expires_at > now()
+    AND NOT EXISTS (SELECT FROM tandem.session s WHERE s.person = link.person AND s.opened_at > link.made_at)
 """
-USE = """
-    UPDATE tandem.link SET used_at = now() WHERE hash = $1 AND used_at IS NULL AND expires_at > now()
-    RETURNING purpose, person, made_by
-"""
+# Only this constant is put into SQL (S608 is excused for that); what a caller gives is a parameter.
+LOOK = f"SELECT purpose, person, made_by FROM tandem.link WHERE {WORKS}"  # noqa: S608
+USE = f"UPDATE tandem.link SET used_at = now() WHERE {WORKS} RETURNING purpose, person, made_by"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,16 +85,22 @@ class Passwords:
         `address` is where the attempt comes from. Raises Locked.
         """
         marks = [digest(f"person/{person}"), digest(f"address/{address}")]
+        await self._check_open(marks)
+        async with self._turns:
+            # Once more, in its turn: whoever tries many at the same time has no more tries than one after the other.
+            await self._check_open(marks)
+            kept = await self._database.fetchval(READ, person)
+            fits = await asyncio.to_thread(_verify, password[:LONGEST], kept or _nobodys())
+            if not fits or kept is None:
+                await self._failed(marks)
+                return False
+        await self._database.execute(FORGET, marks[:1])
+        return True
+
+    async def _check_open(self, marks: list[bytes]) -> None:
+        """Raises Locked."""
         if (until := await self._database.fetchval(LOCKED, marks)) is not None:
             raise Locked(until)
-        kept = await self._database.fetchval(READ, person)
-        async with self._turns:
-            fits = await asyncio.to_thread(_verify, password[:LONGEST], kept or _nobodys())
-        if fits and kept is not None:
-            await self._database.execute(FORGET, marks[:1])
-            return True
-        await self._failed(marks)
-        return False
 
     async def _failed(self, marks: list[bytes]) -> None:
         for mark, failures in await self._database.fetch(FAILED, marks, FORGOTTEN):

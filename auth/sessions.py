@@ -17,7 +17,7 @@ COLUMNS = "id, person, way, device, opened_at, seen_at, confirmed_at, expires_at
 # and in the two below.
 OPEN = f"""
     INSERT INTO tandem.session (hash, person, way, device, expires_at, confirmed_at)
-    VALUES ($1, $2, $3, $4, now() + $5::interval, CASE WHEN $6 THEN now() ELSE least($7, now()) END)
+    VALUES ($1, $2, $3, $4, now() + $5::interval, CASE WHEN $6 OR $7::timestamptz > now() THEN now() ELSE $7 END)
     RETURNING {COLUMNS}
 """  # noqa: S608
 FIND = f"""

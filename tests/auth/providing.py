@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 import httpx2
+import pytest
 
 from dev import ports
 from tests.auth.provider import PASSWORD
@@ -65,6 +66,20 @@ def _answers(issuer: str) -> bool:
         return httpx2.get(f"{issuer}/keys").status_code == 200
     except httpx2.HTTPError:
         return False
+
+
+@pytest.fixture(scope="session")
+def process() -> Iterator[Provider]:
+    """One process for every test that needs it."""
+    with running() as found:
+        yield found
+
+
+@pytest.fixture
+def provider(process: Provider) -> Provider:
+    """The provider, as good as new."""
+    process.told()
+    return process
 
 
 def parameters(url: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ from auth.credentials import COOKIE, Credentials
 from auth.development import DevelopmentAuthenticator
 from auth.identity import EVERY_SCOPE, Scope, Unauthenticated
 from auth.links import Links
-from auth.passwords import FREE, Locked, Passwords, Weak
+from auth.passwords import AT_ONCE, FREE, Locked, Passwords, Weak
 from auth.sessions import Sessions
 from auth.tokens import MOST, Tokens, TooManyTokens
 from store.postgres import PostgresStore
@@ -41,6 +41,11 @@ def sessions(store: PostgresStore) -> Sessions:
 @pytest.fixture
 def passwords(store: PostgresStore) -> Passwords:
     return Passwords(store.pool)
+
+
+@pytest.fixture
+def links(store: PostgresStore) -> Links:
+    return Links(store.pool)
 
 
 @pytest.fixture
@@ -159,3 +164,24 @@ async def test_an_auditor_cannot_read_what_opens_doors(database: Database, store
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.fetch(f"SELECT * FROM tandem.{table}")
     await connection.close()
+
+
+async def test_guessing_many_at_the_same_time_gives_no_more_tries(passwords: Passwords) -> None:
+    async def guess(number: int) -> bool:
+        try:
+            return await passwords.matches("li.wei", f"guess number {number}", f"10.0.0.{number}")
+        except Locked:
+            return True
+
+    refused = await asyncio.gather(*(guess(number) for number in range(2 * FREE)))
+    assert refused.count(False) <= FREE + AT_ONCE - 1
+
+
+async def test_a_second_link_is_dead_once_its_person_has_signed_in(links: Links, sessions: Sessions) -> None:
+    """Else whoever made two could hand on one, and act in that person's name with the other."""
+    first, second = [await links.make("sign-in", "li.wei", "root.admin") for _ in range(2)]
+    assert await links.use(first) is not None
+    await sessions.open("li.wei", "link")
+    assert await links.look(second) is None
+    assert await links.use(second) is None
+    assert await links.use(await links.make("sign-in", "li.wei", "root.admin")) is not None
