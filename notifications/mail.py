@@ -7,7 +7,7 @@ import asyncio
 import ipaddress
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -224,9 +224,13 @@ class Mail:
 
     async def _written(self, notice: NoticeMessage, code: str = HIDDEN) -> Letter:
         reader = await self._readers.of(notice.recipient)
-        if notice.kind == TO_CONFIRM:
-            notice = notice.model_copy(update={"en": f"{notice.en} {code}", "zh": f"{notice.zh} {code}"})
-        return self._writer.write(notice, CHANNEL, reader.language, reader.time_zone)
+        letter = self._writer.write(notice, CHANNEL, reader.language, reader.time_zone)
+        if notice.kind != TO_CONFIRM:
+            return letter
+        coded = notice.model_copy(update={"en": f"{notice.en} {code}", "zh": f"{notice.zh} {code}"})
+        whole = self._writer.write(coded, CHANNEL, reader.language, reader.time_zone)
+        # A subject is shown where a text is not: on locked screens, in logs of mail servers.
+        return replace(whole, subject=letter.subject)
 
     async def _places(self, person: str) -> Places:
         try:

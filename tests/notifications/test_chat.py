@@ -1,5 +1,6 @@
 """Chat messages as they are posted: to a real receiver that takes, refuses, hangs and answers late."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from notifications.chat import Chat, Poster, fitting, spelled
 from notifications.chat_address import SERVICES, ChatAddress
 from notifications.letters import Writer
 from notifications.mail import NotNow
+from notifications.posting import MOST_BYTES, WATCHED
 from projections.outbox import Outbox
 from projections.preferences import Preference, Preferences
 from projections.profiles import CHAT, Profiles
@@ -83,18 +85,18 @@ async def test_a_second_delivery_can_be_told_from_another_notice(channel: Chat, 
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, 302])
-async def test_a_service_that_cannot_now_is_asked_again(channel: Chat, receiver: Receiver, status: int) -> None:
+async def test_a_service_that_cannot_now_is_asked_again(receiver: Receiver, status: int) -> None:
     receiver.script = always(status, location="http://127.0.0.1:1/elsewhere")
     with pytest.raises(NotNow, match=f"the chat service says {status}"):
-        await channel.deliver(notice())
+        await Poster(private=True).post("text", "", mattermost(receiver))
     assert len(receiver.got) == 1, "retries are Temporal's, and redirects nobody's"
 
 
 @pytest.mark.parametrize("status", [403, 404, 410])
-async def test_an_address_that_ended_is_final_and_is_not_told(channel: Chat, receiver: Receiver, status: int) -> None:
+async def test_an_address_that_ended_is_final_and_is_not_told(receiver: Receiver, status: int) -> None:
     receiver.script = always(status)
     with pytest.raises(Undeliverable, match=f"says {status}") as final:
-        await channel.deliver(notice())
+        await Poster(private=True).post("text", "", mattermost(receiver))
     assert TOKEN not in str(final.value)
     assert final.value.__cause__ is None
 
@@ -110,6 +112,12 @@ async def test_a_service_that_hangs_answers_late_or_is_away_costs_no_notice(
     await Profiles(keys_of(store)).change(READER, {CHAT: f"mmost://127.0.0.1:1/{TOKEN}"})
     with pytest.raises(NotNow, match="did not answer"):
         await channel.deliver(notice())
+
+
+async def test_an_answer_without_end_is_not_read(receiver: Receiver) -> None:
+    receiver.script = lambda _: Reply(200, body=b"x" * 5_000_000)
+    answer = await asyncio.to_thread(WATCHED.get, receiver.url)
+    assert len(answer.content) == MOST_BYTES
 
 
 async def test_without_an_address_or_a_good_one_it_ends(channel: Chat, store: PostgresStore) -> None:
