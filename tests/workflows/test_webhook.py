@@ -302,7 +302,12 @@ async def test_the_herald_tells_once_and_again_only_when_there_is_more(post: Pos
     assert await herald.once(datetime.now(UTC)) == 0
     await post.learn(project)
     assert await herald.once(datetime.now(UTC)) == 1
-    await post.logged(webhook, 1)
+    (lesson,) = await post.world.events(project, "LessonCaptured")
+
+    async def noted() -> bool:
+        return (await post.kept(webhook)).checkpoint >= lesson.position
+
+    await post.world.until(noted)
     await post.world.do(project, PMO, "DraftCharter", **COMMANDS["DraftCharter"].example)
     assert await herald.once(datetime.now(UTC)) == 0
     kept = await post.webhooks.get(OWNER, webhook)
