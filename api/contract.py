@@ -35,12 +35,13 @@ from api import (
     views,
     webhooks,
 )
-from api.commands import START, routed
+from api.commands import routed
 from api.operation import JSON, KEY, WRITING, Operation, header, path_parameter
 from api.permissions import questions
 from api.problems import MEDIA_TYPE
 from domain.decider import COMMANDS
 from domain.messages import Command
+from domain.permissions import START
 
 AREAS = (
     bulk,
