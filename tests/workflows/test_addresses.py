@@ -55,6 +55,8 @@ async def test_a_code_goes_to_the_new_address_at_once_and_a_word_to_the_old_one(
         async with world.working():
             assert (await start_owed(notes, world.engine), await start_owed(notes, world.engine)) == (2, 0)
             by_reader = {str(mail["To"]): mail for mail in await postman.until(2)}
+            workflows = [world.client.get_workflow_handle(f"notice-{note}-{PRODUCT}") for note, _, _ in owed]
+            assert [await each.result() for each in workflows] == [["mail"], ["mail"]]
             # Killed between the start and its note, it is started once more, and nothing comes of that.
             for note, _, _ in owed:
                 await store.pool.execute("UPDATE tandem.address_note SET started_at = NULL WHERE id = $1", note)
@@ -67,7 +69,7 @@ async def test_a_code_goes_to_the_new_address_at_once_and_a_word_to_the_old_one(
         answer = await client.post(f"{PATH}/confirm-address", json={"code": code[0]}, headers=named(PRODUCT))
         assert answer.json()["address"] == NEW
         assert len(postman.mails) == 2
-        history = await world.client.get_workflow_handle(f"notice-{owed[0][0]}-{PRODUCT}").fetch_history()
+        history = await workflows[0].fetch_history()
         assert not [secret for secret in (code[0], NEW, OLD) if secret in history.to_json()]
     await behind.newest.close()
     await behind.door.wakes.close()
