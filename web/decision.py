@@ -1,7 +1,6 @@
 """One decision: exactly what is signed, who has signed, the form to sign with, and what else may be done with it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
@@ -38,7 +37,9 @@ FITTING: dict[str, Callable[[Project, Decision, str], bool]] = {
     "RevokeDecision": lambda p, d, who: d.waits_for_effect,
     "RetryEffect": lambda p, d, who: d.waits_for_effect and d.effect is Effect.FAILED,
 }
-"""Whether there is anything in the decision that a command could be about; for others it has to be open."""
+"""Whether there is anything in the decision that a command could be about."""
+AFTERWARDS = frozenset({"RevokeDecision", "RetryEffect"})
+"""All others are about a decision that is open."""
 
 
 async def show(page: Page) -> Response:
@@ -117,8 +118,7 @@ def vote_fields(
         hidden=BOUND,
         left_out=frozenset({"slot"} if away else {"slot", "on_behalf_of"}),
     )
-    fields = fields_of(COMMANDS["Vote"], filling)
-    return tuple(replace(one, label="What do you say?") if one.name == "/value" else one for one in fields)
+    return fields_of(COMMANDS["Vote"], filling)
 
 
 def moves(project: Project, found: Decision, who: str, page: Page) -> list[tuple[str, str]]:
@@ -127,7 +127,7 @@ def moves(project: Project, found: Decision, who: str, page: Page) -> list[tuple
     for name, kind in routed().items():
         if "decision" not in kind.model_fields or name == "Vote" or hindrance(kind, project, who):
             continue
-        fits = FITTING[name](project, found, who) if name in FITTING else found.is_open
+        fits = (found.is_open or name in AFTERWARDS) and (name not in FITTING or FITTING[name](project, found, who))
         if name == "NudgeApprovers":
             fits = why_not_nudge(project, found, who, page.behind.now()) is None
         if fits:

@@ -55,6 +55,8 @@ class Field:
     otherwise: Any = None
     """What holds where it is left out."""
     example: str = ""
+    of: str = ""
+    """The command that it is a field of, where the label means something of its own there."""
     wrong: tuple[Wrong, ...] = ()
     """What was refused about it."""
 
@@ -89,7 +91,8 @@ class Filling:
 
 def fields_of(command: type[BaseModel], filling: Filling) -> tuple[Field, ...]:
     """The command's form."""
-    return tuple(one for one in _inner("", _schema(command), command, filling.content, filling))
+    fields = _inner("", _schema(command), command, filling.content, filling)
+    return tuple(replace(one, of=command.__name__) for one in fields)
 
 
 def everything(fields: Sequence[Field]) -> Iterator[Field]:
