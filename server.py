@@ -75,11 +75,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 await _close(around.parts)
 
     app = build(around, lifespan)
-    add_pages(app, _site(wanted))
+    add_pages(app, site(wanted))
     return app
 
 
-def _site(settings: Settings) -> Site:
+def site(settings: Settings) -> Site:
     """What the pages know of the installation. Raises WrongMasterKey."""
     confirmations = Confirmations(load_master(settings.vault_key, settings.vault_key_file))
     secure = settings.public_url.startswith("https://")

@@ -199,13 +199,13 @@ def _digests(settings: Settings, store: PostgresStore, engine: Engine) -> Digest
 def _notices(
     settings: Settings, store: PostgresStore, engine: Engine, keys: PostgresVault, digests: DigestSteps
 ) -> NotifySteps:
-    readers, writer = Preferences(store.pool), _writer(settings)
+    readers, letters = Preferences(store.pool), writer(settings)
     url = settings.smtp_url
     server = MailServer.read(url.get_secret_value(), settings.mail_from) if url else None
     profiles, outbox = Profiles(keys), Outbox(store.pool, Vault(keys))
     poster = Poster(private=settings.chat_private_addresses)
-    mail = Mail(writer, readers, profiles, outbox, server)
-    chat = Chat(writer, readers, profiles, outbox, poster)
+    mail = Mail(letters, readers, profiles, outbox, server)
+    chat = Chat(letters, readers, profiles, outbox, poster)
     addresses = read_rooms(settings.chat_rooms.get_secret_value(), private=settings.chat_private_addresses)
     rooms = ChatRooms(addresses, OpenProjects(store.pool), settings.chat_room_language)
     room = Room(writer, rooms, poster)
@@ -213,7 +213,8 @@ def _notices(
     return NotifySteps(channels, Deliveries(store.pool), engine, readers, {MAIL: mail, CHAT: chat}, digests, rooms)
 
 
-def _writer(settings: Settings) -> Writer:
+def writer(settings: Settings) -> Writer:
+    """Who writes letters; links to confirm on are in them where there is the vault's key. Raises WrongMasterKey."""
     confirmations = Confirmations(load_master(settings.vault_key, settings.vault_key_file))
     return Writer(settings.public_url, settings.mail_from, confirmations)
 

@@ -3,14 +3,19 @@
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
+from pydantic import SecretStr
 
+import server
+import worker
 from activities.follow import ProjectSteps
-from activities.messages import Follow
+from activities.messages import Follow, NoticeMessage
 from api.parts import Parts
 from auth.confirmation import LASTING
 from auth.passwords import Passwords
+from config import Settings
 from domain.decider import COMMANDS
 from notifications.letters import Writer
 from notifications.mail import MailServer
@@ -136,6 +141,18 @@ async def test_content_of_another_hash_is_not_signed_by_a_link(
     assert await ballots(api, project) == []
 
 
+def test_the_server_knows_the_links_that_the_worker_writes() -> None:
+    settings = Settings(_env_file=None, vault_key=SecretStr("ab" * 32), public_url="https://tandem.example")
+    told = NoticeMessage(
+        event_id=str(uuid4()), project_id="p", code="P-1", kind="x", recipient=PMO, en="x", zh="x", ref="D-2"
+    )
+    asked = told.model_copy(update={"revision": 3, "told_at": NOW})
+    found = server.site(settings).confirmations.read(worker.writer(settings).link(asked).rpartition("/")[2])
+    assert found
+    assert (found.project, found.decision, found.revision, found.person) == ("p", "D-2", 3, PMO)
+    assert worker.writer(settings).link(told) == "https://tandem.example/projects/p/decisions/D-2"
+
+
 @pytest.fixture
 async def postman() -> AsyncIterator[Postman]:
     async with mailing() as started:
@@ -146,10 +163,10 @@ async def mailed(behind: Parts, project: str, postman: Postman) -> list[str]:
     """Whatever the project has to tell goes out by mail; the paths of all links that arrive."""
     situation = await ProjectSteps(behind.store, behind.step).follow(Follow(project_id=project, seen=0))
     writer = Writer("http://tandem.test", SENDER, CONFIRMATIONS)
-    server = MailServer.read(postman.url, SENDER)
+    carrier = MailServer.read(postman.url, SENDER)
     for notice in situation.notices:
         for language in ("en", "zh"):
-            await server.carry(writer.write(notice, "mail", language, "UTC"), "reader@mail.example")
+            await carrier.carry(writer.write(notice, "mail", language, "UTC"), "reader@mail.example")
     bodies = [str(part.get_content()) for mail in postman.mails for part in mail.iter_parts()]
     return sorted({found for body in bodies for found in re.findall(r"http://tandem\.test(/[^\s\"<]*)", body)})
 
