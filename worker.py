@@ -208,7 +208,7 @@ def _notices(
     chat = Chat(letters, readers, profiles, outbox, poster)
     addresses = read_rooms(settings.chat_rooms.get_secret_value(), private=settings.chat_private_addresses)
     rooms = ChatRooms(addresses, OpenProjects(store.pool), settings.chat_room_language)
-    room = Room(writer, rooms, poster)
+    room = Room(letters, rooms, poster)
     channels: dict[str, Channel] = {"inbox": Inbox(Messages(store.pool)), MAIL: mail, CHAT: chat, ROOM: room}
     return NotifySteps(channels, Deliveries(store.pool), engine, readers, {MAIL: mail, CHAT: chat}, digests, rooms)
 

@@ -85,7 +85,9 @@ class Writer:
         return f"{self._url}/projects/{quote(notice.project_id, safe='')}/decisions/{notice.ref}"
 
     def _token(self, notice: NoticeMessage) -> str:
-        if self._confirmations is None or notice.revision is None or notice.told_at is None:
+        """Empty, too, where many read it: a link is bound to one person."""
+        person = notice.recipient[:1].isalpha()
+        if self._confirmations is None or notice.revision is None or notice.told_at is None or not person:
             return ""
         told = notice.recipient, notice.told_at
         return self._confirmations.token(notice.project_id, notice.ref, notice.revision, *told)

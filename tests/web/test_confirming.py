@@ -150,7 +150,8 @@ def test_the_server_knows_the_links_that_the_worker_writes() -> None:
     found = server.site(settings).confirmations.read(worker.writer(settings).link(asked).rpartition("/")[2])
     assert found
     assert (found.project, found.decision, found.revision, found.person) == ("p", "D-2", 3, PMO)
-    assert worker.writer(settings).link(told) == "https://tandem.example/projects/p/decisions/D-2"
+    for nobodys in (told, asked.model_copy(update={"recipient": "#room"})):
+        assert worker.writer(settings).link(nobodys) == "https://tandem.example/projects/p/decisions/D-2"
 
 
 @pytest.fixture
