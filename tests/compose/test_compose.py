@@ -29,7 +29,15 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 REFERENCE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 SECRET = re.compile(r"PASSWORD|PWD|SECRET|TOKEN|PRIVATE", re.IGNORECASE)
 PUBLISHED = {"API_PUBLISH", "TEMPORAL_UI_PUBLISH"}
-OPTIONAL = {"PUBLIC_URL", "TRUSTED_PROXIES", "SCIM_ROLES", "ENVELOPE_PUBLIC_KEYS"}
+OPTIONAL = {
+    "PUBLIC_URL",
+    "TRUSTED_PROXIES",
+    "SCIM_ROLES",
+    "ENVELOPE_PUBLIC_KEYS",
+    "SMTP_URL",
+    "MAIL_FROM",
+    "CHAT_ROOMS",
+}
 """What nobody needs to say: without it something is refused or not believed."""
 PINNED = re.compile(r"[a-z0-9./-]+:\d+\.\d+(\.\d+)?(-[a-z0-9.]+)*")
 ALLOWED = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}

@@ -26,7 +26,7 @@ from tests.receiving import Receiver, Reply, always, receiving
 from tests.vaults import keys_of, vault_of
 
 READER, TOKEN = "pan.mei", "abcdefghij0123456789abcdef"
-LONG = "需要签字 " * 2000
+LONG = "需要签字 " * 3000
 ADDRESSES = {
     "feishu": "https://open.feishu.cn/open-apis/bot/v2/hook/abcdEFGH-1234",
     "lark": "https://open.larksuite.com/open-apis/bot/v2/hook/abcdEFGH-1234",
@@ -34,7 +34,15 @@ ADDRESSES = {
     "wecombot": "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=12345678-1234-1234-1234-123456789012",
     "slack": "https://hooks.slack.com/services/T0AAAAAA/B0AAAAAA/abcdefghijklmnopqrstuvwx",
 }
-HOSTS = {"feishu": "notify_url", "lark": "webhook_url", "dingtalk": "notify_url", "wecombot": "api_url"}
+FLOW = "https://prod-1.westus.logic.azure.com:443/workflows/643e69f83c8944/triggers/manual/paths/invoke"
+GOOD = [*ADDRESSES.values(), f"{FLOW}?api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=KODuebbbGG"]
+HOSTS = {
+    "feishu": "notify_url",
+    "lark": "webhook_url",
+    "dingtalk": "notify_url",
+    "wecombot": "api_url",
+    "slack": "webhook_url",
+}
 """Where the plugins keep the URL that they post to."""
 
 
@@ -139,6 +147,7 @@ async def test_what_is_given_up_is_kept(channel: Chat, store: PostgresStore) -> 
 async def test_each_service_gets_a_request_of_its_own_kind_within_its_limit(
     name: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    receiver.script = lambda _: Reply(200, body=b"ok")
     await post(name, receiver, monkeypatch, LONG)
     body = json.loads(receiver.got[0].body)
     text = "".join(_texts(body))
@@ -146,6 +155,14 @@ async def test_each_service_gets_a_request_of_its_own_kind_within_its_limit(
     assert len(text.encode()) <= SERVICES[name].most + 100
     assert "https://tandem.example/x" in text
     assert receiver.got[0].headers["content-type"].startswith("application/json")
+
+
+def test_teams_gets_a_card_within_its_limit() -> None:
+    chat = ChatAddress.read(GOOD[-1], private=False)
+    card = chat.plugin().gen_payload(body=fitting(LONG, chat.service.most, "https://tandem.example/x"))
+    (text,) = [text for text in _texts(card) if "需要签字" in text]
+    assert len(text.encode()) <= 1000
+    assert text.endswith("https://tandem.example/x")
 
 
 @pytest.mark.parametrize(
@@ -185,10 +202,6 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, dict):
         return [text for inner in value.values() for text in _texts(inner)]
     return [text for inner in value for text in _texts(inner)] if isinstance(value, list) else [str(value)]
-
-
-FLOW = "https://prod-1.westus.logic.azure.com:443/workflows/643e69f83c8944/triggers/manual/paths/invoke"
-GOOD = [*ADDRESSES.values(), f"{FLOW}?api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=KODuebbbGG"]
 
 
 @pytest.mark.parametrize("address", [*GOOD, f"https://mattermost.example.com/team/hooks/{TOKEN}"])
