@@ -128,6 +128,12 @@ def version_of(tag: str) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) and not (found and found[1]) else None
 
 
+def whole(text: str, most: int) -> int | None:
+    """The whole number that these digits write; None where there are others, or it is above `most`."""
+    number = int(text) if re.fullmatch(r"[0-9]{1,19}", text) else None
+    return None if number is None or number > most else number
+
+
 def none_match(request: Request, version: int) -> bool:
     """Whether If-None-Match names this version: the caller has it already."""
     tags = (tag.strip() for tag in request.headers.get("if-none-match", "").split(","))

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api import inbox_shapes
-from api.asking import idempotency_key, no_query
+from api.asking import idempotency_key, no_query, whole
 from api.language import language_of
 from api.operation import KEY, Operation, path_parameter
 from api.parts import Parts, asker, parts
@@ -85,22 +85,17 @@ async def mark_read(request: Request) -> Response:
     """Mark one of the caller's messages as read; doing it twice changes nothing."""
     no_query(request)
     idempotency_key(request)
-    text = request.path_params["message_id"]
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= MOST_ID):
-        raise Problem("NoMessage")
-    number = int(text)
+    number = whole(request.path_params["message_id"], MOST_ID)
     messages = Messages(parts(request).store.pool, await keys_of(request))
-    if not await messages.mark_read(asker(request).principal, number):
+    if number is None or not await messages.mark_read(asker(request).principal, number):
         raise Problem("NoMessage")
     return Response(orjson.dumps({"id": number, "read": True}), media_type="application/json")
 
 
 def _before(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    if not (cursor.isascii() and cursor.isdigit() and int(cursor[:20]) <= MOST_ID):
+    if cursor is not None and whole(cursor, MOST_ID) is None:
         raise invalid("/query/cursor", "Give `next` of the page before, unchanged.")
-    return int(cursor)
+    return None if cursor is None else whole(cursor, MOST_ID)
 
 
 def _duty(duty: Waiting, project: Project | None, now: datetime) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api.asking import project_id
+from api.asking import project_id, whole
 from api.feeding import said
 from api.language import language_of
 from api.operation import Operation, path_parameter
@@ -116,11 +116,9 @@ async def read_outbox(request: Request, asked: Annotated[OutboxParameters, Query
 
 async def read_letter(request: Request) -> Response:
     """One of these messages as a file that mail programs open; to its reader, or a PMO officer who administers."""
-    behind, text = parts(request), request.path_params["letter_id"]
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= MOST_ID):
-        raise Problem("NoMessage")
+    behind, number = parts(request), whole(request.path_params["letter_id"], MOST_ID)
     who = await reader_of(request)
-    kept = await Outbox(behind.store.pool, behind.vault).find(int(text), who)
+    kept = None if number is None else await Outbox(behind.store.pool, behind.vault).find(number, who)
     if kept is None:
         raise Problem("NoMessage")
     if kept.recipient != who.person:
@@ -158,11 +156,9 @@ async def _check_officer(request: Request) -> None:
 
 
 def _number(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    if not (cursor.isascii() and cursor.isdigit() and int(cursor[:20]) <= MOST_ID):
+    if cursor is not None and whole(cursor, MOST_ID) is None:
         raise invalid("/query/cursor", "Give `next` of the page before, unchanged.")
-    return int(cursor)
+    return None if cursor is None else whole(cursor, MOST_ID)
 
 
 def _before(cursor: str | None) -> Place | None:

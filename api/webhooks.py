@@ -16,7 +16,7 @@ from starlette.responses import Response
 from activities.cloud import TEST_TYPE
 from activities.webhooks import digest
 from api import shapes
-from api.asking import idempotency_key, no_query
+from api.asking import idempotency_key, no_query, whole
 from api.feeding import MOST_OWNED, Body, Position, Wanted, checked_position, projects_of, read, said, uuid_of
 from api.ids import uuid7
 from api.operation import KEY, WRITING, Operation, path_parameter
@@ -286,8 +286,8 @@ def _changed(before: Webhook, change: WebhookChange) -> Webhook:
 
 
 def _number(text: str, otherwise: str = "") -> int:
-    if text.isascii() and text.isdigit() and int(text[:20]) <= MOST_NUMBER:
-        return int(text)
+    if (number := whole(text, MOST_NUMBER)) is not None:
+        return number
     raise Problem(otherwise) if otherwise else invalid("/query/cursor", "Give `next` of the page before, unchanged.")
 
 

@@ -2,6 +2,7 @@
 
 from starlette.responses import Response
 
+from api.asking import whole
 from api.inbox import MOST_ID
 from api.problems import Problem
 from api.waiting import awaited_by, decision_time_left, projects_of, with_projects_of, working_time_left
@@ -52,10 +53,8 @@ def leads_to(duty: Waiting) -> str:
 
 async def mark_read(page: Page) -> Response:
     """One message of the reader's is read."""
-    text = str(page.request.path_params["message"])
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:20]) <= MOST_ID):
-        raise Problem("NoMessage")
-    if not await (await _messages(page)).mark_read(page.who.principal, int(text)):
+    number = whole(page.request.path_params["message"], MOST_ID)
+    if number is None or not await (await _messages(page)).mark_read(page.who.principal, number):
         raise Problem("NoMessage")
     return page.go("/#messages")
 

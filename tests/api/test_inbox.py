@@ -89,3 +89,12 @@ async def test_a_message_is_marked_as_read_by_its_recipient_alone(api: Api, noti
 async def test_a_message_that_does_not_exist_is_404(api: Api) -> None:
     for number in ("0", "1", "-1", "x", "9" * 19, "9" * 30, "%00"):
         problem(await api.post(f"/v1/inbox/{number}/read"), 404)
+
+
+@pytest.mark.parametrize("number", ["0", "9" * 19, "0" * 19 + "1" + "9" * 30, "0" * 19 + "1" + "9" * 5000, "\u0661"])
+async def test_a_number_that_no_message_can_have_is_not_there(number: str, api: Api) -> None:
+    problem(await api.post(f"/v1/inbox/{number}/read"), 404, "NoMessage")
+    problem(await api.get(f"/v1/outbox/{number}/message.eml"), 404, "NoMessage")
+    if number != "0":
+        problem(await api.get("/v1/inbox", params={"cursor": number}), 422, "Invalid")
+        problem(await api.get("/v1/outbox", params={"cursor": number}), 422, "Invalid")
