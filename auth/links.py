@@ -1,4 +1,4 @@
-"""Links that work once, as long as their person has not signed in otherwise: to sign in, to be invited, to start an installation."""
+"""Links that work once, only until their person has signed in: to sign in, to be invited, to start an installation."""
 
 from dataclasses import dataclass
 from datetime import timedelta
