@@ -92,7 +92,8 @@ async def test_people_who_do_not_exist_get_the_same_answers(visitor: Visitor, st
 
 async def test_another_sites_page_can_send_nothing(visitor: Visitor, store: PostgresStore) -> None:
     link = await link_of(store)
-    foreign: list[dict[str, str]] = [{"sec-fetch-site": "cross-site"}, {"origin": "https://evil.test"}]
+    origins = ("https://evil.test", "null", "http://[", "")
+    foreign: list[dict[str, str]] = [{"sec-fetch-site": "cross-site"}, *({"origin": origin} for origin in origins)]
     for headers in foreign:
         assert (await visitor.post(link, None, **headers)).status_code == 403
     assert (await visitor.post(link, origin="http://tandem.test")).status_code == 303
