@@ -21,6 +21,7 @@ from api.parts import Parts, asker, parts, surroundings
 from api.problems import invalid
 from api.projects import PRIVATE, Parameters
 from api.sight import seen_project
+from auth.identity import Unauthenticated
 
 CHUNK = 200
 HEARTBEAT_SECONDS = 15.0
@@ -83,7 +84,7 @@ async def read_feed(request: Request, asked: Annotated[FeedParameters, Query()])
     eyes = Eyes(behind, asker(request).principal, language_of(request))
     if accepts(request, LIVE):
         position = _resumed(request, asked.after)
-        live = _Live(behind, eyes, asked, surroundings(request).closing)
+        live = _Live(behind, eyes, asked, request)
         return live.response(position)
     facts = await _feed(behind, eyes.reader, asked, asked.after, asked.limit + 1)
     shown = await eyes.see(facts[: asked.limit])
@@ -139,11 +140,12 @@ def _resumed(request: Request, after: int) -> int:
 class _Live:
     """One live feed: what is there, then whatever comes, with heartbeats, until either side ends it."""
 
-    def __init__(self, behind: Parts, eyes: Eyes, asked: FeedParameters, closing: asyncio.Event) -> None:
+    def __init__(self, behind: Parts, eyes: Eyes, asked: FeedParameters, request: Request) -> None:
         self._behind = behind
         self._eyes = eyes
         self._asked = asked
-        self._closing = closing
+        self._around, self._headers = surroundings(request), request.headers
+        self._closing = self._around.closing
 
     def response(self, position: int) -> Response:
         """Raises Problem where every place for a live feed is taken."""
@@ -154,7 +156,7 @@ class _Live:
     async def _stream(self, position: int) -> AsyncIterator[bytes]:
         async with self._behind.newest.place():
             yield b"retry: 1000\n\n"
-            while not self._closing.is_set() and not await self._left():
+            while not self._closing.is_set() and not await self._ended():
                 head = await self._behind.store.head() - 1
                 while facts := await _feed(self._behind, self._eyes.reader, self._asked, position, CHUNK):
                     for seen in await self._eyes.see(facts):
@@ -164,9 +166,13 @@ class _Live:
                 if not await self._more(position):
                     yield b": still here\n\n"
 
-    async def _left(self) -> bool:
-        """Whether the reader was deactivated meanwhile."""
-        return (await self._behind.roster.directory()).left(self._eyes.reader)
+    async def _ended(self) -> bool:
+        """Whether the reader was deactivated meanwhile, or the session or token ended."""
+        try:
+            await self._around.known(self._headers)
+        except Unauthenticated:
+            return True
+        return False
 
     async def _more(self, position: int) -> bool:
         """Whether there is something after `position`; waits for it as long as a heartbeat."""

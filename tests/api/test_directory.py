@@ -1,6 +1,7 @@
 """The directory over HTTP: founding, commands, lists, invitations; and whoever has left is refused."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from api.parts import Parts, Surroundings
 from auth.accounts import Accounts
 from auth.credentials import Credentials
 from auth.development import DevelopmentAuthenticator
+from auth.identity import Scope
 from auth.links import Links
 from auth.sessions import Sessions
 from auth.tokens import Tokens
@@ -59,7 +61,7 @@ class TestCommands:
         for kind in COMMANDS:
             path, body = f"/v1/directory/{dashed(kind.__name__)}", kind.example
             problem(await founded.post(path, body, WEI), 403, "NotAdministrator")
-            problem(await founded.post(path, body, "provider.scim"), 403, "NotAdministrator")
+            problem(await founded.post(path, body, "provider.scim"), 403, "ScopeMissing")
             problem(await founded.post(path, {**body, "why": "x"}, ROOT), 422, "Malformed")
             problem(await founded.post(path, body, None), 401)
         noted = [(line.type, line.code) for _, line in await behind.store.refusals(20)]
@@ -173,6 +175,22 @@ class TestLeaving:
         assert not listening.done()
         await done(founded, "deactivate-person", {"person": WEI, "basis": "account at risk"})
         assert "PersonAdded" in (await asyncio.wait_for(listening, 10)).text
+
+    async def test_a_live_feed_ends_with_the_token_that_asked_for_it(
+        self, founded: Api, around: Surroundings, behind: Parts, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.2)
+        tokens = Tokens(behind.store.pool)
+        around.authenticator = known = Credentials(tokens, Sessions(behind.store.pool))
+        soon = datetime.now(UTC) + timedelta(days=1)
+        secret, token = await tokens.make(WEI, "personal", "script", [Scope.READ], soon, WEI)
+        headers = {"Accept": "text/event-stream", "Authorization": f"Bearer {secret}"}
+        listening = asyncio.create_task(founded.get("/v1/events", None, headers=headers))
+        await asyncio.sleep(0.5)
+        assert not listening.done()
+        assert await tokens.end(WEI, token.id)
+        known.forget()
+        await asyncio.wait_for(listening, 10)
 
     async def test_accounts_follow_what_another_process_or_a_crash_has_left_undone(
         self, founded: Api, behind: Parts
