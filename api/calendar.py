@@ -14,7 +14,7 @@ from activities.archived import StreamArchived
 from api.asking import no_query
 from api.feeding import said
 from api.operation import NOT_MODIFIED, READING, Operation, path_parameter
-from api.parts import Parts, asker, parts
+from api.parts import Parts, asker, parts, surroundings
 from api.plain import moment
 from api.problems import Problem
 from api.shapes import Shape
@@ -84,6 +84,7 @@ async def end_calendar(request: Request) -> Response:
 async def read_calendar_feed(request: Request) -> Response:
     """What is due to one person, as iCalendar. The secret in the path is the credential; a wrong one is not there."""
     behind = parts(request)
+    surroundings(request).limits.stranger(request.scope)
     person = await Calendars(behind.store.pool).reader(digest(request.path_params["secret"]))
     if person is None or (await behind.roster.directory()).left(person):
         raise Problem("NotFound")

@@ -22,6 +22,8 @@ from auth.identity import Identity, Unauthenticated
 
 log = logging.getLogger("tandem.api")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SECRET = re.compile(r"[A-Za-z0-9._-]{40,}")
+"""What may be the secret of a link or of a calendar; ids are shorter."""
 PROTECTED = ("/v1", "/scim")
 """Nothing below them answers strangers, not even that there is nothing."""
 PROTECTION = {
@@ -55,7 +57,8 @@ class Edge:
         except ClientDisconnect:
             log.debug("gone before it was answered: request %s", answering.request_id)
         except Exception:
-            log.exception("%s %s failed, request %s", scope["method"], scope["path"], answering.request_id)
+            path = _SECRET.sub("…", scope["path"])
+            log.exception("%s %r failed, request %s", scope["method"], path, answering.request_id)
             if answering.status:
                 raise
             await problem_answer(HTTPConnection(scope), Problem("Broken"))(scope, receive, answering)

@@ -4,7 +4,8 @@ from typing import Any
 
 from icalendar import Calendar
 
-from api.parts import Parts
+from api.limits import Limits
+from api.parts import Parts, Surroundings
 from domain.decider import COMMANDS
 from projections.preferences import Preference, Preferences
 from store.postgres import PostgresStore
@@ -103,3 +104,8 @@ async def test_whoever_has_left_has_no_calendar(api: Api, behind: Parts) -> None
     path = await made(api, SPONSOR)
     behind.door.sight.roster = FixedRoster(directory_of({}, left=[SPONSOR]))
     problem(await api.client.get(path), 404, "NotFound")
+
+
+async def test_asking_for_it_is_counted_by_address(api: Api, around: Surroundings) -> None:
+    path, around.limits = await made(api), Limits(requests=2)
+    assert [(await api.client.get(path)).status_code for _ in range(3)] == [200, 200, 429]

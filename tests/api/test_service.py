@@ -9,11 +9,14 @@ import pytest
 from activities.ports import StoreUnavailable
 from activities.watch import Alarm
 from api.app import build
+from api.calendar import PREFIX
 from api.parts import Parts, Surroundings
 from auth.development import DevelopmentAuthenticator
 from auth.identity import NobodyKnown
+from auth.secret import fresh
 from config import Settings
 from domain.decider import COMMANDS
+from projections.calendars import Calendars
 from server import authenticator
 from tests.api.asking import PMO, START, Api, problem
 from tests.api.conftest import no, yes
@@ -139,6 +142,16 @@ async def test_a_fault_is_answered_without_its_inside(
     assert problem(answer, 500, "Broken")["request_id"] == "req-7"
     assert "req-7" in caplog.text
     assert "the password is in here" in caplog.text
+
+
+async def test_a_fault_leaves_no_secret_of_the_address_in_the_log(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Calendars, "reader", None)
+    secret = fresh(PREFIX)
+    problem(await api.get(f"/calendar/{secret}.ics", None), 500, "Broken")
+    assert "'/calendar/…'" in caplog.text
+    assert secret not in caplog.text
 
 
 async def test_outages_of_every_kind_are_503(api: Api, behind: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
