@@ -10,13 +10,13 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from config import Settings
+from config import Settings, faults
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
@@ -235,6 +235,15 @@ def test_every_variable_of_ours_is_a_setting(name: str, monkeypatch: pytest.Monk
         assert key.removeprefix("TANDEM_").lower() in Settings.model_fields, key
         assert key.startswith("TANDEM_"), key
     assert settings_of(name, monkeypatch).mode == "production"
+
+
+@pytest.mark.parametrize(("name", "program"), [("api", "server"), ("worker", "worker")])
+def test_what_has_to_be_filled_in_is_enough_to_start(
+    name: str, program: Literal["server", "worker"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key, value in SERVICES[name]["environment"].items():
+        monkeypatch.setenv(key, REFERENCE.sub(lambda found: "" if found[1] in OPTIONAL else "filled-in", value))
+    assert faults(Settings(_env_file=None), program) == []
 
 
 def test_the_application_and_the_migrations_connect_as_different_roles(monkeypatch: pytest.MonkeyPatch) -> None:
