@@ -179,6 +179,8 @@ def build(
         max_concurrent_local_activities=settings.pool_size * 4,
         # After kill -9 the next task of a project waits this long for the dead worker, not ten seconds.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+        # Said as often as steps say it: held back for longer, a busy worker is soon taken for a dead one.
+        max_heartbeat_throttle_interval=timedelta(seconds=2),
         graceful_shutdown_timeout=timedelta(seconds=settings.graceful_seconds),
         deployment_config=_deployment(settings),
     )
