@@ -17,7 +17,18 @@ CHANGES = (
     "TRUNCATE tandem.{} CASCADE",
 )
 
-OPENS_DOORS = {"account", "session", "token", "link", "attempt", "handshake", "subject", "draft"}
+OPENS_DOORS = {
+    "account",
+    "session",
+    "token",
+    "link",
+    "attempt",
+    "handshake",
+    "subject",
+    "draft",
+    "calendar_feed",
+    "address_note",
+}
 """No business of an auditor's: hashes of what people sign in with."""
 
 
