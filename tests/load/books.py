@@ -10,7 +10,7 @@ import orjson
 
 Key = tuple[str, str]
 """The id of a message, and where it was sent."""
-ON_ITS_WAY = 1.0
+ON_ITS_WAY = 2.0
 """Seconds for which what a killed worker had sent may still come in."""
 
 
@@ -35,8 +35,8 @@ class Tally:
     """Taken, and nobody was owed it."""
     again: tuple[Key, ...]
     """Taken a second time: a worker was killed after the first, and before that was noted."""
-    unexcused: tuple[Key, ...]
-    """Taken a second time for no such reason."""
+    unexcused: tuple[str, ...]
+    """Taken a second time for no such reason, and when."""
 
 
 def read(path: Path) -> dict[Key, list[Try]]:
@@ -54,18 +54,28 @@ def missing(tries: Mapping[Key, Sequence[Try]], wanted: Iterable[Key]) -> list[K
     return [key for key in wanted if not any(t.taken for t in tries.get(key, ()))]
 
 
+def _times(first: Try, second: Try, kills: Sequence[float], noted: float | None) -> str:
+    """In seconds from the first arrival, for whoever looks for the cause."""
+    last = max((kill for kill in kills if kill <= second.arrived), default=None)
+    marks = {"taken": first.taken, "noted": noted, "last kill": last, "came again": second.arrived}
+    return ", ".join(f"{what} {at - first.arrived:+.2f}" for what, at in marks.items() if at is not None)
+
+
 def tallied(
     tries: Mapping[Key, Sequence[Try]], wanted: Sequence[Key], kills: Sequence[float], noted: Mapping[Key, float]
 ) -> Tally:
     """`kills`: when a worker was killed; `noted`: when our side first knew that it was taken."""
     again: list[Key] = []
-    unexcused: list[Key] = []
+    unexcused: list[str] = []
     for key, seen in tries.items():
         taken = sorted((t for t in seen if t.taken), key=lambda t: t.arrived)
         for first, second in pairwise(taken):
             killed = any(first.arrived - ON_ITS_WAY <= kill <= second.arrived for kill in kills)
             excused = killed and noted.get(key, second.arrived) >= second.arrived
-            (again if excused else unexcused).append(key)
+            if excused:
+                again.append(key)
+            else:
+                unexcused.append(f"{key}: {_times(first, second, kills, noted.get(key))}")
     known = set(wanted)
     return Tally(
         owed=len(wanted),

@@ -10,8 +10,8 @@ from tests.load.owed import Reminder
 from tests.load.running import Seen
 from tests.load.windows import PERCENTS, Window
 
-CLOSING = timedelta(seconds=60)
-"""After closing a reminder may still be recorded that was due before: whoever had to do so may have been killed."""
+CLOSING = timedelta(seconds=120)
+"""So long after closing a reminder may still be recorded that was due before: workers are killed meanwhile."""
 EARLY = timedelta(milliseconds=1)
 """What rounding of instants may take away."""
 
