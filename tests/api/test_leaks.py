@@ -138,3 +138,12 @@ async def test_sending_many_or_an_old_key_tells_nothing(world: World) -> None:
         answers.append([walk._plain(many), walk._plain(alone)])
     assert answers[0] == answers[1]
     assert [result["status"] for result in many.json()["items"]] == [404, 404]
+
+
+async def test_nothing_of_it_is_sent_again(world: World) -> None:
+    walk, api, hidden = world.walk, world.walk.api, world.walk.hidden
+    asked = {"url": "https://hooks.example.com/in", "after": -1, "projects": [hidden.id, hidden.absent]}
+    path = f"/v1/webhooks/{(await api.post('/v1/webhooks', asked, STRANGER)).json()['id']}/resend"
+    pair = [await api.post(path, {"event": one}, STRANGER) for one in hidden.values("event")[0]]
+    assert walk._plain(pair[0]) == walk._plain(pair[1])
+    assert (await api.post(path, {"first": 0, "last": 400}, STRANGER)).json() == {"events": []}
