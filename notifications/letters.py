@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from activities.addresses import TEXTS
 from activities.letters import Letter
 from activities.messages import NoticeMessage
 
@@ -78,6 +79,8 @@ class Writer:
         """The page to confirm a decision on, the decision's, or what waits for the reader; opening decides nothing."""
         if not self._url:
             return ""
+        if notice.kind in TEXTS:
+            return f"{self._url}/preferences"
         if not DECISION.fullmatch(notice.ref):
             return f"{self._url}/"
         if token := self._token(notice):

@@ -258,3 +258,5 @@ def test_a_text_calls_nobody() -> None:
 def test_a_notice_of_no_decision_leads_home() -> None:
     told = NoticeMessage(event_id=str(uuid4()), project_id="p", code="P-1", kind="x", recipient=READER, en="e", zh="z")
     assert Writer("https://tandem.example").link(told) == "https://tandem.example/"
+    about_address = told.model_copy(update={"kind": "AddressToConfirm"})
+    assert Writer("https://tandem.example").link(about_address) == "https://tandem.example/preferences"
