@@ -40,6 +40,7 @@ from domain.calendar import calendar
 from domain.checkpoint import BadNote, seed_of
 from notifications.chat import CHANNEL as CHAT
 from notifications.chat import ROOM, Chat, Poster, Room
+from notifications.discretion import Discreet
 from notifications.inbox import Inbox
 from notifications.letters import Writer
 from notifications.mail import CHANNEL as MAIL
@@ -149,9 +150,10 @@ def build(
     """The worker with everything joined; without `keys` nobody's address can be read."""
     engine = Engine(client, settings.task_queue)
     projects = ProjectSteps(store, step, EnvelopeCheck(settings.envelope_public_keys.split()))
-    digests = _digests(settings, store, engine)
-    notices = _notices(settings, store, engine, keys or PostgresVault("", store.pool, None), digests)
-    webhooks = _webhooks(settings, store, step)
+    sight = Sight(step.states, StoredRoster(store), Unseen(store.pool))
+    digests = _digests(settings, store, engine, sight)
+    notices = _notices(settings, store, engine, keys or PostgresVault("", store.pool, None), digests, sight)
+    webhooks = _webhooks(settings, store, step, sight)
     seals = SealSteps(Tree(store.pool), seal_seed(settings), _anchors(settings))
     return Worker(
         client,
@@ -192,14 +194,14 @@ def _telling(store: PostgresStore, engine: Engine, vault: Vault) -> tuple[Corout
     return addresses.run(AddressNotes(store.pool), engine, waiting), Outbox(store.pool, vault).keep_sealed()
 
 
-def _digests(settings: Settings, store: PostgresStore, engine: Engine) -> DigestSteps:
+def _digests(settings: Settings, store: PostgresStore, engine: Engine, sight: Sight) -> DigestSteps:
     """Working days are those of the standard template."""
     days = calendar(load_templates(settings.templates)["standard"].calendar)
-    return DigestSteps(Digests(store.pool), Preferences(store.pool), engine, days.is_working_day)
+    return DigestSteps(Digests(store.pool, sight.keys), Preferences(store.pool), engine, days.is_working_day)
 
 
 def _notices(
-    settings: Settings, store: PostgresStore, engine: Engine, keys: PostgresVault, digests: DigestSteps
+    settings: Settings, store: PostgresStore, engine: Engine, keys: PostgresVault, digests: DigestSteps, sight: Sight
 ) -> NotifySteps:
     readers, letters = Preferences(store.pool), writer(settings)
     url = settings.smtp_url
@@ -211,7 +213,8 @@ def _notices(
     addresses = read_rooms(settings.chat_rooms.get_secret_value(), private=settings.chat_private_addresses)
     rooms = ChatRooms(addresses, OpenProjects(store.pool), settings.chat_room_language)
     room = Room(letters, rooms, poster)
-    channels: dict[str, Channel] = {"inbox": Inbox(Messages(store.pool)), MAIL: mail, CHAT: chat, ROOM: room}
+    beyond = {channel: Discreet(one, sight.sees_stream) for channel, one in ((MAIL, mail), (CHAT, chat))}
+    channels: dict[str, Channel] = {"inbox": Inbox(Messages(store.pool)), **beyond, ROOM: room}
     return NotifySteps(channels, Deliveries(store.pool), engine, readers, {MAIL: mail, CHAT: chat}, digests, rooms)
 
 
@@ -221,10 +224,9 @@ def writer(settings: Settings) -> Writer:
     return Writer(settings.public_url, settings.mail_from, confirmations)
 
 
-def _webhooks(settings: Settings, store: PostgresStore, step: Step) -> WebhookSteps:
+def _webhooks(settings: Settings, store: PostgresStore, step: Step, sight: Sight) -> WebhookSteps:
     sender = WebhookSender(seconds=settings.webhook_seconds, private=settings.webhook_private_addresses)
     owed = Owed(store.pool, Lockbox(settings.webhook_secret_key))
-    sight = Sight(step.states, StoredRoster(store), Unseen(store.pool))
     return WebhookSteps(owed, sender, Cloud(step.states, lambda: log_id(store.pool)), sight.sees_stream)
 
 

@@ -1,15 +1,23 @@
 """Who sees a project: everybody, teams, or its own people; and since when (docs/governance.md, V1 to V4)."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from activities.decide import Step
+from activities.messages import NoticeMessage
+from activities.notify import Undeliverable
 from api.parts import Parts
 from domain.decider import COMMANDS
 from domain.directory.record import Directory
+from notifications.discretion import Discreet
+from notifications.inbox import Inbox
+from projections.digests import Digests
+from projections.messages import Messages
 from store.postgres import PostgresStore
 from store.rebuilding import rebuild
 from tests.api.asking import AUDITOR, MEMBER, PMO, PRODUCT, SPONSOR, START, Api, problem
@@ -174,3 +182,22 @@ async def test_what_is_derived_of_sight_is_rebuilt_the_same(api: Api, database: 
     assert [one.differing for one in await rebuild(database.admin, ["pages"])] == [1, 0]
     assert STRANGER in await seeing(api, hidden)
     assert KEEPER not in await seeing(api, hidden)
+
+
+async def test_what_waits_to_be_told_is_not_told_once_the_project_has_closed_itself(
+    api: Api, behind: Parts, store: PostgresStore
+) -> None:
+    """In a digest or on its own: quiet hours and mail servers that are away keep notices waiting."""
+    project, inbox, day = await api.start(), Inbox(Messages(store.pool)), date(2030, 1, 7)
+    told = {"project_id": project, "code": "P-1", "kind": "K", "recipient": STRANGER, "en": "They merge", "zh": "合并"}
+    notice, digests = NoticeMessage(event_id=str(uuid4()), **told), Digests(store.pool, behind.sight.keys)
+    channel = Discreet(inbox, behind.sight.sees_stream)
+    assert await channel.deliver(notice) is None
+    await digests.hold(notice)
+    await api.do(project, "change-visibility", SECRET)
+    assert await digests.collect(STRANGER, day) == []
+    with pytest.raises(Undeliverable):
+        await channel.deliver(notice)
+    await api.do(project, "change-visibility", {"visibility": "OPEN", "reason": "Announced"})
+    assert [item.en for item in await digests.collect(STRANGER, day)] == ["They merge"]
+    assert await channel.deliver(notice) is None
