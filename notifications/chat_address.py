@@ -78,7 +78,10 @@ class ChatAddress:
             raise AddressRefused(f"A chat address has at most {MOST} printable ASCII characters and no blanks.")
         scheme, address = _named(text)
         service = SERVICES[scheme]
-        asked = set(parse_qs(urlsplit(address).query, keep_blank_values=True))
+        try:
+            asked = set(parse_qs(urlsplit(address).query, keep_blank_values=True))
+        except ValueError:
+            raise AddressRefused(f"This is no address of {service.name}.") from None
         if asked - service.asks or "#" in address:
             raise AddressRefused("A chat address has no settings of its own: leave out what follows the `?`.")
         if scheme == "mmost" and not private:

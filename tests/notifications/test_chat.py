@@ -220,6 +220,8 @@ def test_an_address_is_taken_as_the_service_shows_it(address: str) -> None:
         f"{FLOW}?api-version=1&sp=x&sv=1.0&sig=abcd&template=/etc/passwd",
         f"mmosts://mattermost.example.com/{TOKEN}?retry=9&verify=no",
         f"mmosts://127.0.0.1/{TOKEN}",
+        f"mmosts://[::1/{TOKEN}",
+        "https://[/workflows/a/triggers/manual/paths/invoke?sig=x",
         f"mmosts://10.0.0.7/{TOKEN}",
         f"mmosts://localhost/{TOKEN}",
         f"mmost://mattermost.example.com/{TOKEN}",
