@@ -20,7 +20,7 @@ def page(before: Project, after: Project) -> Page:
 def page_after(was: Shown | None, after: Project) -> tuple[Page, Shown]:
     """The page of `after` and what it shows, given what the version before has shown (None: unknown)."""
     now = duties(after)
-    fresh = _page(was and was.duties, after, now)
+    fresh = _page(None if was is None else was.duties, after, now)
     heading = fresh.heading
     if was is not None and was.heading == heading:
         fresh = replace(fresh, brief=True)
