@@ -20,9 +20,9 @@ TEXTS = {
         "请确认您在此邮箱收信:登录后输入以下验证码。未确认前不会再向此地址发送邮件。",
     ),
     TO_CHANGE: (
-        "Somebody signed in as you has named another mail address. Until that is confirmed there, mails go on coming "
-        "here. If it was not you, end your sessions and tokens.",
-        "有人以您的身份登录并填写了新的邮箱地址。新地址确认之前,邮件仍发送到这里。如非本人操作,请终止您的会话和令牌。",
+        "Somebody signed in as you has named another mail address, or taken this one away. Until another one is "
+        "confirmed, mails go on coming here unless this one was taken away. If it was not you, end your sessions.",
+        "有人以您的身份登录并填写了新的邮箱地址,或移除了此地址。除非此地址被移除,新地址确认之前邮件仍发送到这里。如非本人操作,请终止您的会话。",
     ),
 }
 """In English and Chinese."""
@@ -67,5 +67,7 @@ async def run(notes: Owed, engine: Engine, waiting: Callable[[], Awaitable[list[
                     await engine.wake_digest(person)
         except OUTAGES as outage:
             log.warning("what is to be told about addresses is told later: %s", outage)
+        except Exception:
+            log.exception("what is to be told about addresses is not told, and tried again")
         rounds += 1
         await asyncio.sleep(SECONDS)

@@ -21,7 +21,7 @@ from notifications.addresses import AddressRefused
 from notifications.chat_address import MOST, ChatAddress
 from projections.address_notes import AddressNotes
 from projections.preferences import Preference, Preferences
-from projections.profiles import CHAT, MAILBOX, NOTHING_ASKED, Asked, Places, Profiles
+from projections.profiles import CHAT, NOTHING_ASKED, Asked, Places, Profiles
 from store.vault import PostgresVault
 
 WRITING = (401, 403, 409, 413, 415, 422, 503)
@@ -152,8 +152,12 @@ async def confirmed(behind: Parts, who: str, given: AddressConfirmation) -> dict
 async def _name(behind: Parts, who: str, address: str | None, before: Places) -> None:
     """Take the address away, or ask its reader for the code. Raises Problem."""
     profiles, notes = _profiles(behind), AddressNotes(behind.store.pool)
-    if address is None or address == before.mailbox:
-        done = await profiles.change(who, {MAILBOX: address, **NOTHING_ASKED})
+    if address is None:
+        done = await profiles.take_away(who)
+        if before.mailbox:
+            await notes.add(who, [TO_CHANGE], MOST_A_DAY)
+    elif address == before.mailbox:
+        done = await profiles.change(who, NOTHING_ASKED)
     elif before.asked is not None and before.asked.address == address and behind.now() < before.asked.until:
         done = True
     else:

@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
-from activities.addresses import TO_CONFIRM
+from activities.addresses import TO_CHANGE, TO_CONFIRM
 from activities.letters import Letter
 from activities.messages import NoticeMessage
 from activities.notify import Undeliverable
@@ -72,6 +72,8 @@ class Places(Protocol):
 
     @property
     def mailbox(self) -> str | None: ...
+    @property
+    def before(self) -> str | None: ...
     @property
     def asked(self) -> AskedAddress | None: ...
 
@@ -206,8 +208,8 @@ class Mail:
             if places.asked is None:
                 raise Undeliverable("the address was confirmed or taken back")
             await self._carrier.carry(await self._written(notice, places.asked.code), places.asked.address)
-        elif places.mailbox is not None:
-            await self._carrier.carry(await self._written(notice), places.mailbox)
+        elif address := (places.before if notice.kind == TO_CHANGE else places.mailbox):
+            await self._carrier.carry(await self._written(notice), address)
         elif places.asked is not None:
             await self.keep(notice)
             return "kept"

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 MAILBOX, CHAT = "mail", "chat"
-ASKED, CODE, UNTIL = "mail_asked", "mail_code", "mail_until"
+ASKED, CODE, UNTIL, BEFORE = "mail_asked", "mail_code", "mail_until", "mail_before"
 NOTHING_ASKED: Mapping[str, str | None] = {ASKED: None, CODE: None, UNTIL: None}
 
 
@@ -33,6 +33,8 @@ class Places:
     """Where one person is reached."""
 
     mailbox: str | None = None
+    before: str | None = None
+    """The address that was in force when another one was asked for: it is told, however soon that is confirmed."""
     asked: Asked | None = None
     chat: str | None = None
 
@@ -49,7 +51,7 @@ class Profiles:
         asked = None
         if ASKED in profile:
             asked = Asked(profile[ASKED], profile[CODE], datetime.fromisoformat(profile[UNTIL]))
-        return Places(profile.get(MAILBOX), asked, profile.get(CHAT))
+        return Places(profile.get(MAILBOX), profile.get(BEFORE), asked, profile.get(CHAT))
 
     async def mailbox(self, person: str) -> str | None:
         """The person's confirmed address; None where there is none, or where the person was erased."""
@@ -61,7 +63,14 @@ class Profiles:
 
     async def ask(self, person: str, asked: Asked) -> bool:
         """Keep an address until it is confirmed, in the place of one asked before; False where they were erased."""
-        return await self.change(person, {ASKED: asked.address, CODE: asked.code, UNTIL: asked.until.isoformat()})
+        places = await self.places(person)
+        named = {ASKED: asked.address, CODE: asked.code, UNTIL: asked.until.isoformat()}
+        return await self.change(person, named | {BEFORE: places.mailbox or places.before})
+
+    async def take_away(self, person: str) -> bool:
+        """From now on there is no address; the one from before is still to be told so."""
+        places = await self.places(person)
+        return await self.change(person, {MAILBOX: None, **NOTHING_ASKED, BEFORE: places.mailbox or places.before})
 
     async def confirm(self, person: str, code: str, now: datetime) -> bool:
         """Take the address that was asked for as the person's; False for a wrong code or one of too long ago."""
