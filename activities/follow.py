@@ -14,6 +14,8 @@ from activities.keys import persons_key
 from activities.messages import Act, Done, Follow, NoticeMessage, Seen, Situation, Submitted
 from activities.outages import patient
 from activities.ports import Recorded, Store
+from activities.roster import Roster, StoredRoster
+from domain.directory.asking import has_left
 from domain.messages import Actor, Envelope
 from domain.project.aggregate import Project
 from domain.project.passing import next_due
@@ -27,9 +29,17 @@ LIFECYCLE = Actor("lifecycle", client="workflow", system=True)
 class ProjectSteps:
     """What a project's workflow asks of the world. Every method may run twice."""
 
-    def __init__(self, store: Store, step: Step, envelopes: EnvelopeCheck | None = None, cache: int = 1000) -> None:
+    def __init__(
+        self,
+        store: Store,
+        step: Step,
+        envelopes: EnvelopeCheck | None = None,
+        cache: int = 1000,
+        roster: Roster | None = None,
+    ) -> None:
         self._store = store
         self._envelopes = envelopes or EnvelopeCheck(())
+        self._roster = roster or StoredRoster(store)
         self._step = step
         self._cursors = States(store, cache)
 
@@ -100,6 +110,9 @@ class ProjectSteps:
         envelope = Envelope(key, asked.project_id, sent.type, actor, now, sent.data, sent.expected_version)
         try:
             self._envelopes.check(asked.project_id, sent, now)
+            # What they had signed before is good for an hour; they are not, from the moment they are deactivated (D5).
+            if (await self._roster.directory()).left(sent.principal):
+                raise has_left(sent.principal)
         except Refused as refusal:
             await self._step.note(envelope, refusal)
             return _refused(envelope, refusal)

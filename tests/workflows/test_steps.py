@@ -14,7 +14,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.decide import Outcome, Step
 from activities.folding import stream_of
 from activities.follow import LIFECYCLE, ProjectSteps
-from activities.messages import Follow, NoticeMessage, Situation
+from activities.messages import Follow, NoticeMessage, Situation, Submission, Submitted
 from activities.notify import Channel, NotifySteps
 from dev.embedded import EmbeddedPostgres
 from domain.messages import COMMANDS, Actor, Envelope
@@ -23,6 +23,8 @@ from projections.deliveries import Deliveries, DeliveryRow
 from projections.messages import Messages
 from store.postgres import PostgresStore
 from tests.conftest import Database
+from tests.envelopes import CHECK, SIGNER
+from tests.rosters import FixedRoster, directory_of
 from tests.workflows.world import PMO, PRODUCT, plain_policy
 
 PROJECT = "0197a3c0-0000-7000-8000-000000000001"
@@ -71,6 +73,17 @@ async def test_what_owes_nothing_is_marked_by_the_look_itself(store: PostgresSto
     started = await do(store, "StartProject", COMMANDS["StartProject"].example)
     assert (await looked(store, 1)).marked
     assert await store.seen(STREAM) == started.version
+
+
+async def test_what_somebody_signed_before_they_were_deactivated_is_refused(store: PostgresStore) -> None:
+    await do(store, "StartProject", COMMANDS["StartProject"].example)
+    lesson = COMMANDS["CaptureLesson"].example
+    wanted = Submission(command_id="c-1", type="CaptureLesson", principal=PMO, data=lesson)
+    sent = Submitted(project_id=PROJECT, submission=SIGNER.sign(PROJECT, wanted, datetime.now(UTC)))
+    step = Step(store, {"standard": plain_policy()})
+    gone = ProjectSteps(store, step, CHECK, roster=FixedRoster(directory_of({}, left=[PMO])))
+    assert (await run(gone.submit, sent)).refused == "PersonLeft"
+    assert (await run(ProjectSteps(store, step, CHECK).submit, sent)).refused is None
 
 
 @pytest.mark.parametrize("begun", [None, 2])
