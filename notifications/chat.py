@@ -129,10 +129,11 @@ class Chat:
 class Room:
     """The channel to the room that hears of a project; who reads there is not known to Tandem."""
 
-    def __init__(self, writer: Writer, rooms: Rooms, poster: Poster) -> None:
+    def __init__(self, writer: Writer, rooms: Rooms, poster: Poster, time_zone: str = "UTC") -> None:
         self._writer = writer
         self._rooms = rooms
         self._poster = poster
+        self._zone = time_zone
 
     async def deliver(self, notice: NoticeMessage) -> str | None:
         """Send it, where the project has a room by now. Raises NotNow and Undeliverable."""
@@ -140,6 +141,6 @@ class Room:
         if found is None:
             raise Undeliverable("the project has no chat room")
         address, language = found
-        letter = self._writer.write(notice, CHANNEL, language, "UTC")
+        letter = self._writer.write(notice, CHANNEL, language, self._zone)
         await self._poster.post(letter.text, self._writer.link(notice), address)
         return None
