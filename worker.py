@@ -212,7 +212,7 @@ def _notices(
     chat = Chat(letters, readers, profiles, outbox, poster)
     addresses = read_rooms(settings.chat_rooms.get_secret_value(), private=settings.chat_private_addresses)
     rooms = ChatRooms(addresses, OpenProjects(store.pool), settings.chat_room_language)
-    room = Room(letters, rooms, poster)
+    room = Room(letters, rooms, poster, load_templates(settings.templates)["standard"].calendar.timezone)
     beyond = {channel: Discreet(one, sight.sees_stream) for channel, one in ((MAIL, mail), (CHAT, chat))}
     channels: dict[str, Channel] = {"inbox": Inbox(Messages(store.pool)), **beyond, ROOM: room}
     return NotifySteps(channels, Deliveries(store.pool), engine, readers, {MAIL: mail, CHAT: chat}, digests, rooms)
