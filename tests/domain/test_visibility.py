@@ -19,8 +19,6 @@ class TestV1PlacesAndWhoSaysSo:
         for who in (SPONSOR, PMO):
             outcome = given(executing()).when("ChangeVisibility", who, **SECRET).then(VisibilityChanged)
             outcome.told(SPONSOR, PMO, PRODUCT)
-                SPONSOR, PMO, PRODUCT
-            )
         given(executing().do("HoldProject", PMO, reason="Wait")).when("ChangeVisibility", PMO, **SECRET).then(
             VisibilityChanged
         )
