@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from auth.discovery import Discovery, ProviderTrouble, Registration, public_keys
 from auth.oidc import OpenIdProvider, Terms, derived, person_of
 from config import Settings, faults
+from server import openid_provider
 from tests.auth.provider import CLIENT, SECRET
 from tests.auth.providing import Provider, parameters
 
@@ -193,6 +195,19 @@ def test_an_issuer_that_anybody_on_the_way_could_be_is_refused(issuer: str) -> N
         assert "TANDEM_OIDC_ISSUER" in [fault.setting for fault in faults(settings)]
     settings = Settings.model_validate({"mode": "development", "oidc_issuer": "https://id.example.com"})
     assert [fault.setting for fault in faults(settings)] == ["TANDEM_OIDC_CLIENT_ID"]
+
+
+def test_the_settings_say_what_was_agreed_with_the_provider(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    given = {"oidc_issuer": "https://id.example.com", "oidc_client_id": CLIENT, "oidc_roles": "Tandem-PMO=PMO"}
+    given |= {"public_url": "https://tandem.example.com/", "oidc_client_secret_file": tmp_path / "secret"}
+    ours = openid_provider(Settings.model_validate(given))
+    assert ours is not None
+    assert ours.terms.redirect == "https://tandem.example.com/sign-in/provider/return"
+    assert (ours.terms.client.secret, ours.terms.roles, ours.terms.join) == (SECRET, {"tandem-pmo": "PMO"}, False)
+    assert openid_provider(Settings.model_validate({"oidc_issuer": ""})) is None
+    with pytest.raises(ValueError, match="oidc_roles"):
+        openid_provider(Settings.model_validate(given | {"oidc_roles": "tandem-pmo=CHIEF"}))
 
 
 @asynccontextmanager

@@ -77,9 +77,9 @@ async def test_having_signed_in_there_long_ago_is_no_proof_of_presence(
         assert confirmed_at is None or datetime.now(UTC) - confirmed_at > timedelta(minutes=59)
 
 
-@pytest.mark.parametrize("elsewhere", ["//evil.test", "https://evil.test", "/%5Cevil.test"])
-async def test_the_way_back_leads_to_no_other_site(elsewhere: str, visitor: Visitor, provider: Provider) -> None:
-    assert (await come_in(visitor, provider, WEI, elsewhere)).headers["location"] == "/"
+async def test_the_way_back_leads_to_no_other_site(visitor: Visitor, provider: Provider) -> None:
+    for elsewhere in ("//evil.test", "https://evil.test", "/%5Cevil.test"):
+        assert (await come_in(visitor, provider, WEI, elsewhere)).headers["location"] == "/"
 
 
 async def test_whom_nobody_has_added_stays_outside_unless_a_setting_says_otherwise(
@@ -129,10 +129,10 @@ async def test_a_person_is_bound_to_the_subject_that_came_first(visitor: Visitor
     assert f"<summary>{WEI}" in (await visitor.get("/account")).text, "renamed there, the same here"
 
 
-@pytest.mark.parametrize("called", ["provider.oidc", "Li Wei", "", None, 7, "x" * 65])
-async def test_what_is_no_name_gets_nobody_in(called: object, visitor: Visitor, provider: Provider) -> None:
-    provider.told(claims={"preferred_username": called})
-    await refused(await come_in(visitor, provider, WEI), "NameUnfit", visitor)
+async def test_what_is_no_name_gets_nobody_in(visitor: Visitor, provider: Provider) -> None:
+    for called in ("provider.oidc", "Li Wei", "", None, 7, "x" * 65):
+        provider.told(claims={"preferred_username": called})
+        await refused(await come_in(visitor, provider, WEI), "NameUnfit", visitor)
 
 
 async def test_the_way_back_works_once_and_in_one_browser(visitor: Visitor, provider: Provider) -> None:
