@@ -201,3 +201,14 @@ async def test_what_waits_to_be_told_is_not_told_once_the_project_has_closed_its
     await api.do(project, "change-visibility", {"visibility": "OPEN", "reason": "Announced"})
     assert [item.en for item in await digests.collect(STRANGER, day)] == ["They merge"]
     assert await channel.deliver(notice) is None
+
+
+async def test_a_refused_start_of_a_confidential_project_tells_its_words_to_whoever_tried_alone(api: Api) -> None:
+    body = START | {"title": "Zephyrquill takeover", "visibility": "CONFIDENTIAL"}
+    problem(await api.post("/v1/projects", body, STRANGER), 403, "NotAStarter")
+    for query in ("", "&text=zephyrquill"):
+        found = await api.get(f"/v1/audit/refusals?type=StartProject{query}", REVIEWER)
+        assert "Zephyrquill" not in found.text
+        assert [item["sealed"] for item in found.json()["items"]] == ([] if query else [True])
+    problem(await api.post("/v1/projects", body | {"visibility": "OPEN"}, STRANGER), 403, "NotAStarter")
+    assert "Zephyrquill" in (await api.get("/v1/audit/refusals?type=StartProject", REVIEWER)).text
