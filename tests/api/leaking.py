@@ -30,12 +30,13 @@ class Walk:
     asked: int = 0
     leaks: list[str] = field(default_factory=list)
 
-    async def lists(self, who: str) -> None:
+    async def lists(self, who: str, *, costly: bool = True) -> None:
         """Every GET that needs no parameter, in every form."""
         for path, operation in self._operations("get"):
             if "{" not in path:
                 for media in forms(operation):
-                    await self._ask(who, "GET", path, media)
+                    if costly or media not in COSTLY:
+                        await self._ask(who, "GET", path, media)
 
     async def looks(self, who: str) -> None:
         """Every GET with what fits the hidden project, and with what fits none: the same answers."""

@@ -88,7 +88,7 @@ async def test_no_list_has_more_items_because_of_it(world: World) -> None:
 async def test_neither_lists_nor_looks_nor_refusals_tell_of_it(world: World) -> None:
     walk = replace(world.walk, leaks=[])
     for who in READERS:
-        await walk.lists(who)
+        await walk.lists(who, costly=who == REVIEWER)
     for who in READERS:
         await walk.looks(who)
     await walk.commands(STRANGER, {"as in the contract": {}})
