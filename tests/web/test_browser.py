@@ -109,7 +109,6 @@ async def test_from_a_link_to_a_signature(
         await look.page.goto(f"{origin}/sign-in")
         await look.seen("sign-in")
         await look.page.goto(f"{origin}{await link_of(store, person)}")
-        await look.seen("link")
         await look.page.click("main button")
         await look.page.wait_for_url(f"{origin}/")
         await look.page.click(".what a")
@@ -160,7 +159,6 @@ async def a_busy_desk(api: Api, behind: Parts) -> dict[str, str]:
         "projects": "/projects?all=yes",
         "project": f"/projects/{first}",
         "decision": f"/projects/{first}/decisions/D-2",
-        "charter": "/projects/new",
         "agreement": f"/projects/{first}/do/propose-agreement",
         "hindered": f"/projects/{first}/do/submit-change",
         "confirm": f"/confirm/{token}",
