@@ -55,7 +55,9 @@ class Settings(BaseSettings):
     oidc_scopes: str = Field(default="openid profile email", max_length=500)
     """What is asked of the provider; some tell groups only when `groups` is asked for."""
     oidc_person_claim: str = Field(default="preferred_username", min_length=1, max_length=100)
-    """The claim that holds the person's name; of an address the part before the @."""
+    """The claim that holds the person's name; of an address the part before the @, see `oidc_domains`."""
+    oidc_domains: str = Field(default="", max_length=2000)
+    """The domains whose addresses are people here: `example.com,example.org`. An address of any other is nobody's."""
     oidc_groups_claim: str = Field(default="groups", min_length=1, max_length=100)
     """The claim that lists the person's groups."""
     oidc_roles: str = Field(default="", max_length=2000)
@@ -157,7 +159,7 @@ def faults(settings: Settings, program: Program = "server") -> list[Fault]:
     """Why the program must not run with these settings; [] where it may."""
     if settings.mode == "development":
         return [*_reachable(settings), *_gullible(settings), *_unknown(settings)]
-    insecure = [*_insecure(settings), *_gullible(settings), *_unknown(settings)]
+    insecure = [*_insecure(settings, program), *_gullible(settings), *_unknown(settings)]
     return [*insecure, *_keyless(settings, program), *_legible(settings)]
 
 
@@ -197,7 +199,10 @@ def _gullible(settings: Settings) -> Iterator[Fault]:
             yield Fault("TANDEM_TRUSTED_PROXIES", f"{name} is neither an address nor a network.", step)
 
 
-def _insecure(settings: Settings) -> Iterator[Fault]:
+def _insecure(settings: Settings, program: Program) -> Iterator[Fault]:
+    if program == "server" and not settings.public_url and not is_loopback(settings.host):
+        words = "others can reach this server, and nobody has said how: sessions might travel in the clear."
+        yield Fault("TANDEM_PUBLIC_URL", words, "Name the https:// address of the proxy with TLS in front of it.")
     address = urlsplit(settings.public_url)
     if settings.public_url and address.scheme != "https" and not is_loopback(address.hostname or ""):
         words = f"{settings.public_url} is not https: passwords and sessions would travel in the clear."

@@ -100,6 +100,7 @@ def openid_provider(settings: Settings) -> OpenIdProvider | None:
         name=settings.oidc_name,
         person_claim=settings.oidc_person_claim,
         groups_claim=settings.oidc_groups_claim,
+        domains=frozenset(d.strip().lower() for d in settings.oidc_domains.split(",") if d.strip()),
         scopes=settings.oidc_scopes,
         roles=read_roles(settings.oidc_roles, "oidc_roles"),
         join=settings.oidc_join,

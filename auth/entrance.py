@@ -56,10 +56,13 @@ class Entrance:
 
     async def named(self, proof: Proof) -> str:
         """Who it is here: as bound at the first time, else as the provider calls them. Raises ProviderTrouble."""
-        person = await self._subjects.known(self._terms.issuer, proof.subject) or person_of(proof.called)
+        person = await self._subjects.known(self._terms.issuer, proof.subject) or self._called(proof)
         if is_provider(person):
             raise ProviderTrouble("NameUnfit", "the name is kept for providers")
         return person
+
+    def _called(self, proof: Proof) -> str:
+        return person_of(proof.called, self._terms.domains)
 
     async def _bind(self, proof: Proof, person: str) -> None:
         if not await self._subjects.bind(self._terms.issuer, proof.subject, person):

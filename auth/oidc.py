@@ -7,7 +7,7 @@ and nothing that is stored here can either. Source: docs/governance.md, A1 and A
 import hmac
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -44,6 +44,8 @@ class Terms:
     name: str = "OpenID"
     person_claim: str = "preferred_username"
     groups_claim: str = "groups"
+    domains: frozenset[str] = frozenset()
+    """Whose addresses are people here, in lower case: a guest's address must not pass for a colleague's name."""
     scopes: str = "openid profile email"
     roles: Mapping[str, OrganisationRole] = field(default_factory=dict)
     """By group, in lower case."""
@@ -169,9 +171,11 @@ def check_claims(claims: Mapping[str, Any], terms: Terms, nonce: str, now: datet
         raise ProviderTrouble("TokenRefused", f"the ID token is not good: {', '.join(wrong)}")
 
 
-def person_of(called: str) -> str:
-    """`Li.Wei@example.com` → `li.wei`. Raises ProviderTrouble where nobody can be called so here."""
-    person = called.partition("@")[0].lower()
+def person_of(called: str, domains: Collection[str] = ()) -> str:
+    """`Li.Wei@example.com` → `li.wei`, of these domains alone. Raises ProviderTrouble where that is no name."""
+    person, at, domain = called.lower().rpartition("@") if "@" in called else (called.lower(), "", "")
+    if at and domain not in domains:
+        raise ProviderTrouble("NameUnfit", f"{domain[:100]!r} is none of the domains whose addresses are people here")
     if not PERSON.fullmatch(person):
         raise ProviderTrouble("NameUnfit", "the person's claim is missing or is no name here")
     return person

@@ -30,7 +30,6 @@ REFERENCE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 SECRET = re.compile(r"PASSWORD|PWD|SECRET|TOKEN|PRIVATE", re.IGNORECASE)
 PUBLISHED = {"API_PUBLISH", "TEMPORAL_UI_PUBLISH"}
 OPTIONAL = {
-    "PUBLIC_URL",
     "TRUSTED_PROXIES",
     "SCIM_ROLES",
     "ENVELOPE_PUBLIC_KEYS",
@@ -241,8 +240,11 @@ def test_every_variable_of_ours_is_a_setting(name: str, monkeypatch: pytest.Monk
 def test_what_has_to_be_filled_in_is_enough_to_start(
     name: str, program: Literal["server", "worker"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def filled_in(found: re.Match[str]) -> str:
+        return "" if found[1] in OPTIONAL else "https://x.example" if found[1] == "PUBLIC_URL" else "filled-in"
+
     for key, value in SERVICES[name]["environment"].items():
-        monkeypatch.setenv(key, REFERENCE.sub(lambda found: "" if found[1] in OPTIONAL else "filled-in", value))
+        monkeypatch.setenv(key, REFERENCE.sub(filled_in, value))
     assert faults(Settings(_env_file=None), program) == []
 
 

@@ -58,6 +58,12 @@ def test_a_server_without_keys_and_tls_names_every_fault(tmp_path: Path) -> None
     assert MASTER_TEXT not in "".join(said)
 
 
+def test_a_server_that_others_reach_says_how(tmp_path: Path) -> None:
+    keys = {name: value for name, value in GOOD.items() if name != "TANDEM_PUBLIC_URL"}
+    (said,) = refused("server", tmp_path, TANDEM_HOST="192.0.2.1", **keys)
+    assert said.startswith("TANDEM_PUBLIC_URL: others can reach this server")
+
+
 def test_a_worker_needs_no_key_to_sign_with(tmp_path: Path) -> None:
     said = refused("worker", tmp_path, TANDEM_VAULT_KEY_FILE=str(tmp_path / "none"))
     assert said == [
