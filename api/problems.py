@@ -68,7 +68,7 @@ KINDS: dict[str, Kind] = {
         "Give the old password, or sign in anew in the browser (/confirm-presence) and do this within five minutes.",
     ),
     "WrongPassword": Kind(403, "Not the password", "密码不正确", "The old password is another one."),
-    "WeakPassword": Kind(422, "The password is too weak", "密码过于简单", "Take a few words that do not belong together."),
+    "WeakPassword": Kind(422, "The password is too weak", "密码过于简单", "Take a few words that have no connection."),
     "TooManyAttempts": Kind(
         429, "Too many attempts", "尝试次数过多", "Wait as long as Retry-After says.", {"Retry-After": "30"}
     ),

@@ -39,6 +39,8 @@ from tests.spec import (
     started,
 )
 
+ENDING = {"ProposeCancellation", "HoldProject", "EndRole", "ProposeRecycle", "NoteHolderLeft"}
+"""What lets little else happen: asked for less often."""
 STARTS = [started, proposed, executing, planned, planned, closing]
 SLOW: dict[Kind, dict[str, Any]] = {
     Kind.BASELINE: {"effect_delay_days": 2},
@@ -82,8 +84,7 @@ class Crowd:
     def something_possible(self) -> None:
         if found := possible(self.play.project):
             kind, people = self.chance.choice(found)
-            ending = kind.__name__ in {"ProposeCancellation", "HoldProject", "EndRole", "ProposeRecycle", "NoteHolderLeft"}
-            if not ending or self.chance.random() < 0.2:
+            if kind.__name__ not in ENDING or self.chance.random() < 0.2:
                 self.attempt(kind.__name__, self.chance.choice(people), **data_for(self.chance, kind, self.play))
 
     def meddle(self) -> None:
