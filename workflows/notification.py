@@ -6,6 +6,7 @@ from datetime import timedelta
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import TimeoutError as TimeoutOfStep
 
 with workflow.unsafe.imports_passed_through():
     from activities.messages import Delivery, NoticeMessage, Planned, Timing
@@ -25,6 +26,8 @@ FALLBACK = "next-channel"
 NEAR = "asked-near"
 """Those that began before ask for the reader's hours in a step of its own."""
 AT_MOST = timedelta(seconds=2)
+NOT_DONE_HERE = (ActivityError, ApplicationError, TimeoutOfStep)
+"""What a failed local activity raises: its own error as it is, a timeout wrapped, or bare where it is replayed."""
 THROUGH, KEPT, FAILED, NEVER = "delivered", "kept", "failed", "never"
 TRYING = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(hours=1))
 
@@ -116,7 +119,7 @@ class NotificationWorkflow:
                     schedule_to_close_timeout=AT_MOST,
                     retry_policy=RetryPolicy(maximum_attempts=1),
                 )
-            except (ActivityError, ApplicationError):
+            except NOT_DONE_HERE:
                 workflow.logger.warning("the reader's hours are not at hand")
         return await workflow.execute_activity_method(NotifySteps.when_to_tell, planned, start_to_close_timeout=SHORTLY)
 

@@ -19,6 +19,7 @@ from temporalio.common import (
     SearchAttributeUpdate,
 )
 from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import TimeoutError as TimeoutOfStep
 
 with workflow.unsafe.imports_passed_through():
     from activities.follow import ProjectSteps
@@ -33,8 +34,8 @@ MOST_HISTORY = 1000
 FOR_EVER = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
 """Outages end; bugs are made final by the steps themselves (activities/outages.py)."""
 A_STEP = timedelta(seconds=10)
-NOT_DONE_HERE = (ActivityError, ApplicationError)
-"""What a failed local activity raises: its own error as it is, and only a timeout wrapped."""
+NOT_DONE_HERE = (ActivityError, ApplicationError, TimeoutOfStep)
+"""What a failed local activity raises: its own error as it is, a timeout wrapped, or bare where it is replayed."""
 
 
 @workflow.defn(name="ProjectWorkflow")
