@@ -10,6 +10,9 @@ import orjson
 
 Key = tuple[str, str]
 """The id of a message, and where it was sent."""
+BEHIND = 5.0
+"""Seconds by which the clock of a webhook's round, which is the engine's, may be behind: so long a step waits for a
+worker that has much to do. A repeat comes ten seconds after its first at the earliest."""
 ON_ITS_WAY = 2.0
 """Seconds for which what a killed worker had sent may still come in."""
 
@@ -71,7 +74,7 @@ def tallied(
         taken = sorted((t for t in seen if t.taken), key=lambda t: t.arrived)
         for first, second in pairwise(taken):
             killed = any(first.arrived - ON_ITS_WAY <= kill <= second.arrived for kill in kills)
-            excused = killed and noted.get(key, second.arrived) >= second.arrived
+            excused = killed and noted.get(key, second.arrived) >= second.arrived - BEHIND
             if excused:
                 again.append(key)
             else:

@@ -190,9 +190,10 @@ class _Run:
         killing = asyncio.create_task(self._kill_on())
         playing = [asyncio.create_task(play.whole()) for play in self._plays(ends)]
         try:
-            await asyncio.gather(*playing)
+            await asyncio.gather(killing, *playing)
         finally:
-            killing.cancel()
+            for task in (killing, *playing):
+                task.cancel()
             await asyncio.gather(killing, *playing, return_exceptions=True)
 
     def _plays(self, ends: float) -> Iterator[Play]:
@@ -205,12 +206,13 @@ class _Run:
 
     async def _kill_on(self) -> None:
         """One worker after the other, each started again at once; the last one so long before the load's end."""
-        workers = (self._system.worker, self._second)
+        workers, starts = (self._system.worker, self._second), list[asyncio.Task[None]]()
         for number in range(1, round(self._size.seconds / self._size.every)):
-            worker = workers[number % 2]
             await asyncio.sleep(self._size.every)
-            self._kills.append(kill(worker))
-            await worker.start()
+            await asyncio.gather(*starts[-2:-1])
+            self._kills.append(kill(workers[number % 2]))
+            starts.append(asyncio.create_task(workers[number % 2].start()))
+        await asyncio.gather(*starts)
 
     async def _settled(self) -> Seen:
         began = time.monotonic()
