@@ -15,6 +15,7 @@ import structlog
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from domain.calendar import CalendarPolicy
 from domain.template import Policy
 
 Program: TypeAlias = Literal["server", "worker"]
@@ -255,6 +256,17 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def office_hours(folder: Path) -> CalendarPolicy:
+    """When the organisation works, for what belongs to no project: by the standard template, else by the first one.
+
+    Raises ValueError where there is none.
+    """
+    templates = load_templates(folder)
+    if not templates:
+        raise ValueError(f"{folder} holds no process template")
+    return templates.get("standard", templates[min(templates)]).calendar
 
 
 def load_templates(folder: Path) -> dict[str, Policy]:

@@ -35,7 +35,7 @@ from activities.sweep import Sweep
 from activities.vault import Vault
 from activities.webhooks import WebhookSteps
 from auth.confirmation import Confirmations
-from config import Settings, checked, load_templates
+from config import Settings, checked, load_templates, office_hours
 from domain.calendar import calendar
 from domain.checkpoint import BadNote, seed_of
 from notifications.chat import CHANNEL as CHAT
@@ -195,8 +195,7 @@ def _telling(store: PostgresStore, engine: Engine, vault: Vault) -> tuple[Corout
 
 
 def _digests(settings: Settings, store: PostgresStore, engine: Engine, sight: Sight) -> DigestSteps:
-    """Working days are those of the standard template."""
-    days = calendar(load_templates(settings.templates)["standard"].calendar)
+    days = calendar(office_hours(settings.templates))
     return DigestSteps(Digests(store.pool, sight.keys), Preferences(store.pool), engine, days.is_working_day)
 
 
@@ -212,7 +211,7 @@ def _notices(
     chat = Chat(letters, readers, profiles, outbox, poster)
     addresses = read_rooms(settings.chat_rooms.get_secret_value(), private=settings.chat_private_addresses)
     rooms = ChatRooms(addresses, OpenProjects(store.pool), settings.chat_room_language)
-    room = Room(letters, rooms, poster, load_templates(settings.templates)["standard"].calendar.timezone)
+    room = Room(letters, rooms, poster, office_hours(settings.templates).timezone)
     beyond = {channel: Discreet(one, sight.sees_stream) for channel, one in ((MAIL, mail), (CHAT, chat))}
     channels: dict[str, Channel] = {"inbox": Inbox(Messages(store.pool)), **beyond, ROOM: room}
     return NotifySteps(channels, Deliveries(store.pool), engine, readers, {MAIL: mail, CHAT: chat}, digests, rooms)

@@ -121,7 +121,7 @@ class OfficersCalled(Event):
     allowed_by = "D7"
     en = "Too few people who decide are left; told: {officers}"
     zh = "可决策的人过少,已通知:{officers}"
-    officers: tuple[str, ...]
+    officers: tuple[Person, ...]
 
     def apply(self, project: Project, happened: Happened) -> Project:
         return project
