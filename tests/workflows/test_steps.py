@@ -153,7 +153,7 @@ async def test_what_does_not_get_into_the_inbox_is_left_to_a_workflow(store: Pos
     started, told = Started(), notice("inbox", "post")
     await run(notifying(store, started).send_notices, [told])
     assert started.notices == [told]
-    assert {(row.channel, row.state) for row in await kept(store, told)} == {("inbox", "waiting"), ("post", "waiting")}
+    assert {(row.channel, row.state) for row in await kept(store, told)} == {("inbox", "waiting")}
 
 
 async def test_an_outage_starts_no_workflow_the_step_is_tried_again(
