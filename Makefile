@@ -11,7 +11,7 @@ demo: .venv/.ready  ## the same, and a project played from kickoff to its end; O
 	$(BIN)/tandem demo $(if $(ONCE),--once)
 
 test: .venv/.ready  ## a file is run by one process, so that its servers are started once; the longest go first
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore tests/load
 
 check: style types layers reference  ## style, types, layers, and whether the reference pages are current
 

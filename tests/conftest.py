@@ -18,7 +18,6 @@ from store.postgres import PostgresStore
 
 LONGEST_FIRST = (
     "tests/e2e/test_up_again.py",
-    "tests/load/test_load.py",
     "tests/workflows/test_project.py",
     "tests/api/test_schemathesis.py",
     "tests/e2e/test_outages.py",
