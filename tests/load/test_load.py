@@ -1,4 +1,4 @@
-"""The load with real receivers at a reduced size; `make load` runs the whole of it. Beside other tests neither is run."""
+"""The load with real receivers at a reduced size; `make load` runs the whole of it. Neither runs beside other tests."""
 
 import pytest
 
