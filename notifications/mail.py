@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
+from functools import cache
 from typing import Protocol, Self
 from urllib.parse import unquote, urlsplit
 
@@ -147,9 +148,15 @@ class MailServer:
             use_tls=self.tls,
             # A password goes over the network sealed, or not at all.
             start_tls=None if self.tls or self.user is None or _is_here(self.host) else True,
-            tls_context=ssl.create_default_context(),
+            tls_context=_trusting(),
             timeout=self.seconds,
         )
+
+
+@cache
+def _trusting() -> ssl.SSLContext:
+    """Whom this machine trusts, read once: it takes longer than to send a mail."""
+    return ssl.create_default_context()
 
 
 def _is_here(host: str) -> bool:
