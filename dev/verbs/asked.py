@@ -68,6 +68,23 @@ def print_lines(lines: Any) -> None:
         print(line)
 
 
+def print_json(value: Any) -> None:
+    """For programs, one line."""
+    import json
+
+    print(json.dumps(value, ensure_ascii=False))
+
+
+def print_table(items: list[Any], heads: list[str], rows: list[list[str]], as_json: bool) -> None:
+    """The items as JSON, or a line each under these heads."""
+    from dev.asking import table
+
+    if as_json:
+        print_json(items)
+    else:
+        print_lines(table([heads, *rows]))
+
+
 @contextmanager
 def database_trouble() -> Iterator[None]:
     from activities.ports import StoreUnavailable

@@ -5,7 +5,17 @@ from typing import Annotated, Any
 
 import typer
 
-from dev.verbs.asked import JsonOption, LimitOption, TokenOption, UrlOption, api, asking, print_lines
+from dev.verbs.asked import (
+    JsonOption,
+    LimitOption,
+    TokenOption,
+    UrlOption,
+    api,
+    asking,
+    print_json,
+    print_lines,
+    print_table,
+)
 
 directory = typer.Typer(help="Who belongs to the organisation, as a whole.", no_args_is_help=True)
 people = typer.Typer(help="People of the organisation.", no_args_is_help=True)
@@ -50,7 +60,7 @@ def list_people(
     rows = [
         [i["person"], "active" if i["active"] else "left", ", ".join(i["teams"]), ", ".join(i["roles"])] for i in items
     ]
-    _shown(items, ["PERSON", "STATE", "TEAMS", "ROLES"], rows, as_json)
+    print_table(items, ["PERSON", "STATE", "TEAMS", "ROLES"], rows, as_json)
 
 
 @people.command("add")
@@ -72,7 +82,7 @@ def invite(
     """Let somebody in who never signed in: the link, printed this once, signs them in once."""
     made = _sent("invite", {"person": person, "language": language}, as_json, url, token)
     if as_json:
-        _json(made)
+        print_json(made)
         return
     hours = made["expires_in_hours"]
     typer.echo(
@@ -117,7 +127,7 @@ def import_people(
     with asking(as_json):
         told = api(url, token).upload("/v1/directory/import", file.read_bytes(), "text/csv", dry_run=dry_run)
     if as_json:
-        _json(told)
+        print_json(told)
     else:
         print_lines(_outcome(told))
     raise typer.Exit(1 if told["faults"] else 0)
@@ -130,7 +140,7 @@ def list_teams(
     """Teams and who is in them."""
     with asking(as_json):
         items = list(api(url, token).items("/v1/directory/teams", cursor="cursor", limit=limit))
-    _shown(items, ["TEAM", "MEMBERS"], [[i["team"], ", ".join(i["members"])] for i in items], as_json)
+    print_table(items, ["TEAM", "MEMBERS"], [[i["team"], ", ".join(i["members"])] for i in items], as_json)
 
 
 @team.command("make")
@@ -183,7 +193,7 @@ def list_roles(
     with asking(as_json):
         items = list(api(url, token).items("/v1/directory/roles", cursor="cursor", limit=limit, ended=ended))
     rows = [[i["grant"], i["person"], i["role"], _state(i), i["by"]] for i in items]
-    _shown(items, ["GRANT", "PERSON", "ROLE", "STATE", "BY"], rows, as_json)
+    print_table(items, ["GRANT", "PERSON", "ROLE", "STATE", "BY"], rows, as_json)
 
 
 @role.command("grant")
@@ -197,7 +207,7 @@ def grant_role(
     """Give somebody a role; from the second administrator on another one has to confirm it."""
     told = _sent("grant-organisation-role", {"person": person, "role": name.upper()}, as_json, url, token)
     if as_json:
-        _json(told)
+        print_json(told)
         return
     given = told["grant"]
     print(given["grant"])
@@ -227,7 +237,7 @@ def _sent(command: str, body: dict[str, Any], as_json: bool, url: str | None, to
 def _done(command: str, body: dict[str, Any], as_json: bool, url: str | None, token: str) -> None:
     told = _sent(command, body, as_json, url, token)
     if as_json:
-        _json(told)
+        print_json(told)
     else:
         typer.echo(", ".join(told["events"]) or "Nothing was to be done.", err=True)
 
@@ -245,18 +255,3 @@ def _outcome(told: dict[str, Any]) -> list[str]:
     faults = [f"line {f['line']} is wrong: {f['message']}" for f in told["faults"]]
     note = "Nothing was changed: this was a dry run."
     return [*lines, *faults, *counts, *([note] if told["dry_run"] else [])]
-
-
-def _shown(items: list[Any], heads: list[str], rows: list[list[str]], as_json: bool) -> None:
-    from dev.asking import table
-
-    if as_json:
-        _json(items)
-    else:
-        print_lines(table([heads, *rows]))
-
-
-def _json(value: Any) -> None:
-    import json
-
-    print(json.dumps(value, ensure_ascii=False))

@@ -4,7 +4,18 @@ from typing import Annotated, Any
 
 import typer
 
-from dev.verbs.asked import JsonOption, LimitOption, TokenOption, UrlOption, api, asking, print_lines, segment
+from dev.verbs.asked import (
+    JsonOption,
+    LimitOption,
+    TokenOption,
+    UrlOption,
+    api,
+    asking,
+    print_json,
+    print_lines,
+    print_table,
+    segment,
+)
 
 webhook = typer.Typer(help="Endpoints that are sent events.", no_args_is_help=True)
 consumer = typer.Typer(help="Programs that ask for events.", no_args_is_help=True)
@@ -18,7 +29,7 @@ def list_webhooks(as_json: JsonOption = False, url: UrlOption = None, token: Tok
     with asking(as_json):
         items = api(url, token).get("/v1/webhooks")["items"]
     rows = [[item["id"], _condition(item), str(item["lag"]), str(item["behind"]), item["url"]] for item in items]
-    _print(items, ["ID", "STATE", "LAG", "BEHIND", "URL"], rows, as_json)
+    print_table(items, ["ID", "STATE", "LAG", "BEHIND", "URL"], rows, as_json)
 
 
 @webhook.command("add")
@@ -36,7 +47,7 @@ def add_webhook(
     body = {"url": target, "description": description, "types": types or None, "projects": projects or None}
     made = _posted("/v1/webhooks", body, key, as_json, url, token)
     if as_json:
-        _json(made)
+        print_json(made)
         return
     typer.echo(f"Webhook {made['id']} is there. Its secret is shown this once:", err=True)
     print(made.get("secret", ""))
@@ -87,7 +98,7 @@ def show_log(
         [item["at"], item["state"], str(item["status"] or "–"), f"{item['latency_ms']} ms", item["type"], item["event"]]
         for item in items
     ]
-    _print(items, ["AT", "STATE", "STATUS", "TOOK", "TYPE", "EVENT"], rows, as_json)
+    print_table(items, ["AT", "STATE", "STATUS", "TOOK", "TYPE", "EVENT"], rows, as_json)
 
 
 @consumer.command("list")
@@ -96,7 +107,7 @@ def list_consumers(as_json: JsonOption = False, url: UrlOption = None, token: To
     with asking(as_json):
         items = api(url, token).get("/v1/consumers")["items"]
     rows = [[item["name"], str(item["checkpoint"]), str(item["lag"]), item["leased_until"] or "–"] for item in items]
-    _print(items, ["NAME", "CHECKPOINT", "LAG", "LEASED UNTIL"], rows, as_json)
+    print_table(items, ["NAME", "CHECKPOINT", "LAG", "LEASED UNTIL"], rows, as_json)
 
 
 def _path(webhook_id: str, rest: str) -> str:
@@ -116,21 +127,6 @@ def _condition(item: dict[str, Any]) -> str:
 
 def _queued(answer: Any, as_json: bool) -> None:
     if as_json:
-        _json(answer)
+        print_json(answer)
     else:
         print_lines(answer["events"])
-
-
-def _print(items: list[Any], heads: list[str], rows: list[list[str]], as_json: bool) -> None:
-    from dev.asking import table
-
-    if as_json:
-        _json(items)
-    else:
-        print_lines(table([heads, *rows]))
-
-
-def _json(value: Any) -> None:
-    import json
-
-    print(json.dumps(value, ensure_ascii=False))

@@ -5,23 +5,19 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import httpx2
 import pytest
 
-from api.app import build
-from api.parts import Installation, Surroundings
-from auth.development import DevelopmentAuthenticator
+from api.parts import Surroundings
 from dev.embedded import EmbeddedPostgres
 from domain.decider import COMMANDS
 from store.postgres import PostgresStore
 from tests.api import hiding
-from tests.api.asking import MEMBER, PMO, Api, Recorder, named
-from tests.api.conftest import joined
+from tests.api.asking import MEMBER, PMO, Api, named
+from tests.api.conftest import served
 from tests.api.hiding import Hidden, hide
 from tests.api.journey import to_kpi_agreement
 from tests.api.leaking import Walk, counted
 from tests.audit.building import seal
-from tests.conftest import copy_of
 from tests.rosters import FixedRoster, directory_of
 
 LESSON = COMMANDS["CaptureLesson"].example
@@ -56,17 +52,9 @@ class World:
 @pytest.fixture(scope="module")
 async def world(template: str, postgres: EmbeddedPostgres) -> AsyncIterator[World]:
     """Somebody else's project, then the hidden one; and a consumer of everybody who will ask."""
-    async with copy_of(template, postgres) as database:
-        store = await PostgresStore.open(database.app, pool_size=4)
-        behind = joined(store, Recorder())
-        behind.door.sight.roster = FixedRoster(DIRECTORY)
-        around = Surroundings(DevelopmentAuthenticator(), Installation("0.0.test", "inst-1"), behind)
-        transport = httpx2.ASGITransport(app=build(around))
-        async with httpx2.AsyncClient(transport=transport, base_url="http://tandem.test") as client:
-            yield await built(Api(client), store, around)
-        await behind.newest.close()
-        await behind.door.wakes.close()
-        await store.close()
+    async with served(template, postgres) as here:
+        here.behind.door.sight.roster = FixedRoster(DIRECTORY)
+        yield await built(here.api, here.behind.store, here.around)
 
 
 async def built(api: Api, store: PostgresStore, around: Surroundings) -> World:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Any, cast
 
-import httpx2
 import hypothesis
 import orjson
 import pytest
@@ -18,20 +17,16 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.python import asgi
 
 from api.__main__ import contract
-from api.app import build
-from api.parts import Installation, Surroundings
-from auth.development import DevelopmentAuthenticator
 from auth.identity import Scope
 from config import Settings
 from dev.embedded import EmbeddedPostgres
 from server import create_app
-from store.postgres import PostgresStore
-from tests.api.asking import Api, Recorder, named
-from tests.api.conftest import joined
+from tests.api.asking import named
+from tests.api.conftest import served
 from tests.api.hiding import Hidden, hide
 from tests.api.journey import to_execution
 from tests.api.world import ADMINISTRATOR, CAST, OFFICE, REVIEWER, STRANGE, World
-from tests.conftest import Database, copy_of
+from tests.conftest import Database
 from tests.vaults import MASTER_TEXT
 
 WHO = (*(people[0] for people in CAST.values()), OFFICE, REVIEWER, ADMINISTRATOR, STRANGE)
@@ -49,20 +44,10 @@ class Prepared:
 
 @pytest.fixture(scope="module")
 async def prepared(template: str, postgres: EmbeddedPostgres) -> AsyncIterator[Prepared]:
-    async with copy_of(template, postgres) as database:
-        store = await PostgresStore.open(database.app, pool_size=4)
-        behind = joined(store, Recorder())
-        around = Surroundings(DevelopmentAuthenticator(), Installation("0.0.test", "inst-1"), behind)
-        transport = httpx2.ASGITransport(app=build(around))
-        async with httpx2.AsyncClient(transport=transport, base_url="http://tandem.test") as client:
-            world = World(Api(client), behind)
-            await world.found()
-            project = await to_execution(world.api)
-            hidden = await hide(world.api, store)
-        await behind.newest.close()
-        await behind.door.wakes.close()
-        await store.close()
-        yield Prepared(database, project, hidden)
+    async with served(template, postgres) as here:
+        await World(here.api, here.behind).found()
+        project = await to_execution(here.api)
+        yield Prepared(here.database, project, await hide(here.api, here.behind.store))
 
 
 @contextmanager

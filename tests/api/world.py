@@ -10,9 +10,7 @@ from uuid import uuid4
 import httpx2
 
 from activities.roster import StoredRoster
-from api.app import build
-from api.parts import Installation, Parts, Surroundings
-from auth.development import DevelopmentAuthenticator
+from api.parts import Parts
 from dev.embedded import EmbeddedPostgres
 from domain.decider import COMMANDS
 from domain.directory.importing import ImportPeople, ImportRow
@@ -23,11 +21,9 @@ from domain.messages import Actor, Envelope
 from domain.permissions import STRANGER, Standing
 from domain.sight import Reader, Visibility, sees
 from domain.values import Role, Stage
-from store.postgres import PostgresStore
-from tests.api.asking import AUDITOR, MEMBER, PMO, PRODUCT, SPONSOR, START, Api, Recorder
-from tests.api.conftest import joined
+from tests.api.asking import AUDITOR, MEMBER, PMO, PRODUCT, SPONSOR, START, Api
+from tests.api.conftest import served
 from tests.api.journey import to_execution, to_kpi_agreement, to_retrospective
-from tests.conftest import copy_of
 from tests.rosters import directory_of
 
 NEVER = {"If-Match": '"999999"'}
@@ -186,18 +182,10 @@ class World:
 @asynccontextmanager
 async def world(template: str, postgres: EmbeddedPostgres) -> AsyncIterator[World]:
     """The whole API over one database in which everything is prepared."""
-    async with copy_of(template, postgres) as database:
-        store = await PostgresStore.open(database.app, pool_size=8)
-        behind = joined(store, Recorder())
-        around = Surroundings(DevelopmentAuthenticator(), Installation("0.0.test", "inst-1"), behind)
-        transport = httpx2.ASGITransport(app=build(around))
-        async with httpx2.AsyncClient(transport=transport, base_url="http://tandem.test") as client:
-            made = World(Api(client), behind)
-            await made.build()
-            yield made
-        await behind.newest.close()
-        await behind.door.wakes.close()
-        await store.close()
+    async with served(template, postgres) as here:
+        made = World(here.api, here.behind)
+        await made.build()
+        yield made
 
 
 def told(answer: httpx2.Response) -> str | None:
