@@ -31,6 +31,11 @@ class Clock(Value):
         """The clock without the mark `name`."""
         return self.model_copy(update={"marks": tuple(m for m in self.marks if m.name != name)})
 
+    def put_off(self, name: str, until: datetime) -> "Clock":
+        """The clock with the mark `name` at `until`; the limit and the other marks stay."""
+        marks = [*self.passed(name).marks, Mark(name=name, at=until)]
+        return self.model_copy(update={"marks": tuple(sorted(marks, key=lambda m: m.at))})
+
     def paused(self, at: datetime) -> "Clock":
         """The clock standing still from `at`; a second pause changes nothing."""
         return self if self.paused_at else self.model_copy(update={"paused_at": at})

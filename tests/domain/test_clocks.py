@@ -20,7 +20,7 @@ from domain.project.decision import State
 from domain.project.holding import ProjectHeld, ProjectResumed
 from domain.project.invitations import StageReminderDue
 from domain.project.measurements import KpiBecameStale
-from domain.project.passing import next_due, pending
+from domain.project.passing import ReminderPutOff, next_due, pending
 from domain.project.questions import InfoProvided, InfoRequested
 from domain.project.resolution import clock_shares
 from domain.template import Kind
@@ -152,6 +152,13 @@ class TestExtensions:
         given(self.extend(self.extend(play))).when("ExtendDeadline", PMO, **data).then_refused("ExtendedEnough", "DR10")
 
 
+def caught_up(play: Play) -> Play:
+    """The play after everything that is due by its clock has happened."""
+    while (due := next_due(play.project)) and due <= play.now:
+        play.do("PassTime", LIFECYCLE, now=play.now.isoformat())
+    return play
+
+
 class TestDR11StaleTimers:
     def test_nothing_due_changes_nothing(self) -> None:
         given(chartering()).when("PassTime", LIFECYCLE, now=MONDAY.isoformat()).then_nothing()
@@ -170,11 +177,37 @@ class TestDR11StaleTimers:
         given(play).when("PassTime", LIFECYCLE, now=(MONDAY + 90 * DAY).isoformat()).then_nothing()
 
     def test_a_worker_that_was_away_catches_up_in_order(self) -> None:
-        late, prompt = chartering(), chartering().later(days=10)
-        late.now = late.calendar.add_days(MONDAY, 10)
-        while next_due(late.project) and next_due(late.project) <= late.now:  # type: ignore[operator]
-            late.do("PassTime", LIFECYCLE, now=late.now.isoformat())
-        assert late.kinds() == prompt.kinds()
+        late = chartering()
+        late.now = late.calendar.add_days(MONDAY, 10) - timedelta(hours=1)
+        prompt = chartering().pass_time(late.now)
+        assert caught_up(late).kinds() == prompt.kinds()
+
+    def test_what_only_asks_people_to_act_waits_until_they_are_at_work(self) -> None:
+        play = chartering()
+        reminder = pending(play.project)[0]
+        play.now = night = reminder.at + timedelta(hours=12)
+        events = [fact.event for fact in caught_up(play).facts if isinstance(fact.event, ReminderPutOff)]
+        opening = play.calendar.next_opening(night)
+        assert [(e.ref, e.mark, e.until) for e in events] == [(reminder.ref, reminder.mark, opening)]
+        assert next_due(play.project) == opening
+        assert isinstance(play.pass_time(opening).facts[-1].event, DecisionReminderDue)
+
+    def test_a_reminder_at_the_end_of_a_day_is_on_time_for_a_minute(self) -> None:
+        play = chartering(policy(decisions={Kind.CHARTER: {"limit_days": 2, "remind_percent": [50]}}))
+        closing = next_due(play.project)
+        assert closing == play.calendar.add_days(MONDAY, 1)
+        for lateness, kind in [(60, DecisionReminderDue), (61, ReminderPutOff)]:
+            late = play.copy()
+            late.now = closing + timedelta(seconds=lateness)
+            assert isinstance(caught_up(late).facts[-1].event, kind)
+
+    def test_who_is_away_past_the_end_is_not_reminded_of_it_at_night(self) -> None:
+        play = chartering()
+        play.now = play.calendar.add_days(MONDAY, 10) + timedelta(hours=3)
+        caught_up(play).pass_time(play.calendar.next_opening(play.now))
+        assert play.decision("D-1").state is State.EXPIRED
+        told = [fact for fact in play.facts if isinstance(fact.event, DecisionReminderDue | DecisionEscalated)]
+        assert told == []
 
 
 class TestQuestionsStopTheClock:
@@ -237,7 +270,7 @@ class TestP5OnHold:
 
     def test_what_was_overdue_at_the_hold_happens_on_resuming(self) -> None:
         play = chartering()
-        play.now = play.calendar.add_days(MONDAY, 3)
+        play.now = play.calendar.add_days(MONDAY, 3) - timedelta(hours=1)
         play.do("HoldProject", PMO, reason="Audit").later(days=2).do("ResumeProject", PMO)
         assert next_due(play.project) == play.calendar.add_days(MONDAY, Fraction(5, 2))
         assert isinstance(play.later(minutes=1).facts[-1].event, DecisionReminderDue)

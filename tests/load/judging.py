@@ -31,10 +31,15 @@ def verdict(seen: Seen) -> tuple[dict[str, Any], list[str]]:
         "notices": _shown(mail),
         "events sent to endpoints": _shown(web),
         "reminders": len(seen.owed.reminders),
+        "of others, late and put off to the next opening": _count(seen, "ReminderPutOff"),
         "seconds from due to reminder, median and most": [round(f(lags or [0.0]), 1) for f in (median, max)],
         "seconds from event to mail, median and most": [round(f(_waits(seen) or [0.0]), 1) for f in (median, max)],
     }
     return figures, [*_tally_faults("mail", mail), *_tally_faults("web", web), *_inbox(seen), *_reminders(seen)]
+
+
+def _count(seen: Seen, kind: str) -> int:
+    return sum(fact.type == kind for fact in seen.owed.facts)
 
 
 def _waits(seen: Seen) -> list[float]:
