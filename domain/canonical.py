@@ -168,14 +168,16 @@ def _check_shape(value: Any, depth: int) -> None:
     """Only what has one spelling in JSON. Integers, keys and surrogates are left to the writer."""
     if type(value) in _ATOMS:
         return
-    if type(value) is dict or isinstance(value, Mapping):
+    if type(value) is dict:
         value = value.values()
     elif isinstance(value, str | int):
         return
     elif isinstance(value, float):
         raise NotCanonical("a float has no stable form: write it as a string")
     elif not isinstance(value, list | tuple):
-        raise NotCanonical(f"{type(value).__name__} has no canonical form")
+        if not isinstance(value, Mapping):
+            raise NotCanonical(f"{type(value).__name__} has no canonical form")
+        value = value.values()
     if depth >= DEPTH_BOUND:
         raise NotCanonical(f"nested deeper than {DEPTH_BOUND}")
     for inner in value:
