@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from api import scim_errors
+from api.chinese import NEXT_STEP, spoken, spoken_detail, spoken_entries
 from api.language import language_of
 from domain.refusals import Grounds, Refused
 
@@ -273,10 +274,10 @@ def refusal_fields(refusal: Refused, language: str) -> dict[str, Any]:
         refusal.code,
         refusal_status(refusal),
         chinese if language == "zh" else words(refusal.code),
-        detail=refusal.detail,
+        detail=spoken_detail(refusal.detail, language, refusal.code, refusal.errors),
         rule=refusal.rule,
-        errors=list(refusal.errors),
-        next_step=refusal.next_step,
+        errors=spoken_entries(refusal.errors, language, refusal.code),
+        next_step=spoken(refusal.next_step, language, NEXT_STEP, refusal.code),
     )
 
 
@@ -284,7 +285,9 @@ def problem_fields(problem: Problem, language: str) -> dict[str, Any]:
     """Any other problem as problem details, without the request's id."""
     kind = KINDS[problem.code]
     title = kind.zh if language == "zh" else kind.en
-    return _fields(problem.code, kind.status, title, detail=problem.detail or kind.about, errors=list(problem.errors))
+    detail = spoken_detail(problem.detail or kind.about, language, problem.code, problem.errors)
+    errors = spoken_entries(problem.errors, language, problem.code)
+    return _fields(problem.code, kind.status, title, detail=detail, errors=errors)
 
 
 def _fields(code: str, status: int, title: str, **rest: Any) -> dict[str, Any]:

@@ -76,18 +76,22 @@ def text(node: ast.expr | None) -> str:
         case ast.JoinedStr(values=parts):
             return "".join(text(part) for part in parts)
         case ast.FormattedValue(value=value):
-            return _filled_in(value)
+            return filled_in(value)
         case _:
             return "…"
 
 
-def _filled_in(node: ast.expr) -> str:
-    """What stands there in an answer: `{decision.id}` reads ‹decision›."""
+def filled_in(node: ast.expr) -> str:
+    """What stands there in an answer: `{decision.id}` reads ‹decision›, a list is named after what it lists."""
     match node:
+        case ast.Call(func=ast.Attribute(attr="join"), args=[listed]):
+            return filled_in(listed)
+        case ast.Call(func=ast.Name(id="sorted"), args=[listed]):
+            return filled_in(listed)
         case ast.Attribute(value=ast.Name(id=owner), attr="id" | "name" | "code"):
             return f"‹{owner.replace('_', ' ')}›"
         case ast.Attribute(attr=name) | ast.Name(id=name):
-            return f"‹{name.replace('_', ' ')}›"
+            return f"‹{name.strip('_').replace('_', ' ')}›"
         case _:
             return "…"
 

@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import pytest
 
+from api.problems import refusal_fields
 from domain.calendar import Calendar, CalendarPolicy, calendar
 from domain.canonical import canonical
 from domain.decider import decide, event_from, read_strictly
@@ -233,11 +234,13 @@ class Outcome:
         return self.then()
 
     def then_refused(self, code: str, rule: str | None = None) -> Self:
-        """Refused with this code, by this rule; nothing has changed and the words help."""
+        """Refused with this code, by this rule; nothing has changed and the words help, in Chinese too."""
         assert self.refusal, f"not refused: {[type(e).__name__ for e in self.events]}"
         assert (self.refusal.code, self.refusal.rule) == (code, rule), str(self.refusal)
         assert self.refusal.detail
         assert self.refusal.next_step
+        told = refusal_fields(self.refusal, "zh")
+        assert (told["detail"].lang, told["next_step"].lang) == ("zh", "zh"), told
         assert self.play.project == self.before.project
         return self
 

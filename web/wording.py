@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import cleandoc
 
+from api.chinese import spoken, spoken_entry
 from domain.messages import Command
 from domain.project.aggregate import Project
 from domain.refusals import Refused
@@ -49,11 +50,12 @@ class Said:
     lang: str
 
 
-def told_of(error: Mapping[str, str], language: str) -> Said:
-    """One entry of a refusal's `errors`."""
+def told_of(error: Mapping[str, str], language: str, code: str = "") -> Said:
+    """One entry of the `errors` of the refusal with this code."""
     if (message := PLAIN.get(error.get("code", ""))) is not None:
         return Said(speaker(language)(message), language)
-    return Said(error.get("message", "").removeprefix("Value error, "), "en")
+    told = spoken_entry(error, language, code)
+    return Said(told.removeprefix("Value error, "), told.lang)
 
 
 def hint_of(field: Field, language: str) -> str:
@@ -94,4 +96,5 @@ def why_not(refusal: Refused, command: type[Command], project: Project, language
         return Said(say("This belongs to {stages}; the project is in {here}.", stages=stages, here=here), language)
     if refusal.code in {"OnHold", "ProjectEnded"}:
         return Said(say("The project is on hold" if refusal.code == "OnHold" else "The project has ended"), language)
-    return Said(refusal.detail, "en")
+    told = spoken(refusal.detail, language, refusal.code)
+    return Said(told, told.lang)

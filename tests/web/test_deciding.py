@@ -107,6 +107,18 @@ async def test_a_refusal_is_shown_in_place_with_its_rule_and_next_step(pmo: Visi
     assert "Not signed" in refused.text
 
 
+async def test_a_refusal_on_a_chinese_page_is_in_chinese(pmo: Visitor, api: Api, project: str) -> None:
+    path = await open_decision(api, project)
+    form = await form_at(pmo, path, path)
+    await pmo.get("/?lang=zh")
+    refused = await pmo.submit(path, form, **{"/value": "REJECT"})
+    assert refused.status_code == 422
+    assert '<p lang="zh">“否决”须说明理由。</p>' in refused.text
+    assert '<p lang="zh">→ 请填写 `reason`。</p>' in refused.text
+    nowhere = await pmo.get(f"/projects/{project}/do/nonesuch")
+    assert '<p lang="zh">此地址没有任何内容。</p>' in nowhere.text
+
+
 async def test_content_that_was_replaced_is_not_signed(pmo: Visitor, api: Api, project: str) -> None:
     path = await open_decision(api, project)
     form = await form_at(pmo, path, path)
