@@ -28,7 +28,7 @@ _SENTENCES = {"error", "message", "unfit", "what", "why"}
 _SLOTS = {"after", "empty", "other", "slot"}
 _OWN_WORDS = {"activity", "hold reason", "outcome"}
 """Places with a sentence of ours, names of slots, and what people have written, which stays as it is."""
-_CODED = {"ending", "held", "missing", "state", "what"}
+_CODED = {"ending", "held", "missing", "sort", "state", "what"}
 """Places whose coded words may be in small letters; in others those are people's names."""
 _OF_VALIDATORS = "Value error, "
 
@@ -152,6 +152,8 @@ def _filled_in(place: str, value: str, contexts: Sequence[str], *, nested: bool)
     name = place.rstrip(" 0123456789")
     if name in _OWN_WORDS:
         return value
+    if name == "choices":
+        return value.replace(" or ", "、").replace(", ", "、")
     if name == "title":
         return title_in(value, "zh")
     if not nested and (words := _chinese(value, contexts, nested=True) if _may_be_said(name) else None) is not None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from api.chinese import ERROR, NEXT_STEP
 from api.problems import KINDS
+from dev.field_messages import DATES, PYDANTIC
 from dev.promises import filled_in, sources, text
 from domain.refusals import OTHERWISE
 
@@ -52,6 +53,7 @@ def sentences() -> list[Sentence]:
     """Every sentence that a refusal or a problem can say."""
     found = {Sentence(code, kind.about) for code, kind in KINDS.items()}
     found |= {Sentence(NEXT_STEP, step) for step in OTHERWISE.values()}
+    found |= {Sentence(ERROR, message) for message in (*PYDANTIC, *DATES)}
     for path, tree in sources(*SPEAKING):
         assigned = _assigned(tree)
         for node in ast.walk(tree):

@@ -1,13 +1,20 @@
 """Refusals in Chinese: what the rules really say, matched with its template and said again."""
 
+import json
 import re
 import time
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
 
 import pytest
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from api.chinese import NEXT_STEP, Template, spoken, spoken_detail, spoken_entry
+from api.chinese import ERROR, NEXT_STEP, Template, spoken, spoken_detail, spoken_entry
 from api.problems import Problem, problem_fields, refusal_fields
+from dev.field_messages import DATES, PYDANTIC
 from domain.decider import COMMANDS
+from domain.messages import wrong_fields
 from domain.refusals import Refused, wrong_state
 from tests.api.asking import MEMBER, PRODUCT, Api, problem
 from tests.spec import (
@@ -30,6 +37,82 @@ from tests.spec import (
     submit,
 )
 
+
+class Inner(BaseModel):
+    """An object inside."""
+
+    a: int
+
+
+class Strict(BaseModel):
+    """Fields of every sort that a body or a query has."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+    needed: int
+    short: Annotated[str, Field(min_length=2)]
+    empty: Annotated[str, Field(min_length=1)]
+    long: Annotated[str, Field(max_length=2)]
+    letter: Annotated[str, Field(max_length=1)]
+    pattern: Annotated[str, Field(pattern="^a$")]
+    string: str
+    integer: int
+    parsed: Annotated[int, Field(strict=False)]
+    broken: Annotated[int, Field(strict=False)]
+    huge: Annotated[int, Field(strict=False)]
+    least: Annotated[int, Field(ge=3)]
+    more: Annotated[int, Field(gt=3)]
+    most: Annotated[int, Field(le=3)]
+    less: Annotated[int, Field(lt=3)]
+    choice: Literal["a", "b", "c"]
+    day: date
+    instant: datetime
+    aware: AwareDatetime
+    inner: Inner
+    mapping: dict[str, int]
+    row: tuple[int, ...]
+    listed: list[int]
+    truth: bool
+    said: Annotated[bool, Field(strict=False)]
+    some: Annotated[tuple[int, ...], Field(min_length=1)]
+    two: Annotated[tuple[int, ...], Field(min_length=2)]
+    one: Annotated[tuple[int, ...], Field(max_length=1)]
+    few: Annotated[list[int], Field(max_length=2)]
+    uuid: UUID
+
+
+WRONG = {
+    "extra": 1,
+    "short": "a",
+    "empty": "",
+    "long": "aaa",
+    "letter": "aa",
+    "pattern": "b",
+    "string": 1,
+    "integer": "x",
+    "parsed": "x",
+    "broken": 1.5,
+    "huge": "9" * 5000,
+    "least": 1,
+    "more": 1,
+    "most": 9,
+    "less": 9,
+    "choice": "z",
+    "aware": "2026-01-01T00:00:00",
+    "inner": 1,
+    "mapping": 1,
+    "row": 1,
+    "listed": 1,
+    "truth": 1,
+    "said": "x",
+    "some": [],
+    "two": [],
+    "one": [1, 2],
+    "few": [1, 2, 3],
+    "uuid": "x",
+}
+DAYS = ["x", "2026-13-01", "2026-02-30", "2026/01/01", "20x6-01-01", "2026-0x-01", "2026-01-0x", "2026-01-01x"]
+DAYS += ["2026-01-01T09:00:00Z", "2026-01-01?09:00Z", "2026-01-01T0x:00Z", "2026-01-01T09:0xZ", "2026-01-01T25:00Z"]
+DAYS += ["2026-01-01T09:61Z"]
 LESSON = COMMANDS["CaptureLesson"].example
 RECYCLE = {"to": "CHANGE_REVIEW", "reason": "x"}
 SOLO = {"until": "2027-01-01", "reason": "x"}
@@ -139,6 +222,41 @@ def test_entries_of_errors_read_in_chinese() -> None:
     assert spoken_entry(blank, "en") == blank["message"]
     line = {"pointer": "/lines/3", "code": "NoSuchTeam", "message": "Line 3: There is no team x."}
     assert spoken_entry(line, "zh", "LinesRefused") == "第 3 行:没有团队 x。"
+
+
+def read(told: dict[str, object], *, strict: bool | None) -> None:
+    """As JSON where nothing is said of strictness, else as a query."""
+    if strict is None:
+        Strict.model_validate_json(json.dumps(told))
+    Strict.model_validate(told, strict=strict)
+
+
+def said_by_pydantic() -> set[str]:
+    """Every message that it has for what is wrong here."""
+    found = set()
+    for day in [*DAYS, 1]:
+        for strict in (None, False, True):
+            with pytest.raises(ValidationError) as wrong:
+                read({**WRONG, "day": day, "instant": day}, strict=strict)
+            found |= {entry["message"] for entry in wrong_fields(wrong.value)}
+    with pytest.raises(ValidationError) as wrong:
+        Strict.model_validate_json("{")
+    return found | {str(wrong.value.errors()[0]["msg"])}
+
+
+def test_what_the_validator_says_reads_in_chinese() -> None:
+    said = {one for one in said_by_pydantic() if "instance of UUID" not in one}
+    english = {one for one in said if spoken(one, "zh", ERROR).lang != "zh"}
+    assert not english
+    unused = [
+        template
+        for template in PYDANTIC
+        if template not in said and not any(Template(template, "").read(one) for one in said)
+    ]
+    assert not unused
+    assert [reason for reason in DATES if not any(one.endswith(reason) for one in said)] == []
+    assert spoken("Input should be 'a', 'b' or 'c'", "zh", ERROR) == "须为下列之一:'a'、'b'、'c'"
+    assert spoken("Tuple should have at most 1 item after validation, not 2", "zh", ERROR) == "列表最多 1 项,现有 2 项"
 
 
 @pytest.mark.parametrize(

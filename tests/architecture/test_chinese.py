@@ -57,7 +57,7 @@ def test_chinese_words_are_chinese() -> None:
 def test_words_of_values_are_needed_and_stated_once() -> None:
     values = {said for context, said in catalogue() if context == VALUE}
     assert values & set(ZH) == set()
-    needed = {*CheckInState, *STANDARD.agreement.categories, "KPI", "milestone"}
+    needed = {*CheckInState, *STANDARD.agreement.categories, "KPI", "milestone", "List", "Tuple"}
     assert values == {str(value) for value in needed} - set(ZH)
 
 
