@@ -18,6 +18,12 @@ import orjson
 DEPTH_BOUND = 64
 """Arrays and objects inside each other, at most."""
 _ATOMS = frozenset({str, int, bool, type(None)})
+_WRITTEN = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
+_ENVELOPE = (
+    b'{"data":%b,"effective_at":"%b","event_id":"%b","metadata":%b,"prev_hash":"%b","recorded_at":"%b",'
+    b'"schema_version":%b,"stream":%b,"type":%b,"version":%b}'
+)
+"""What `canonical` would write, its keys being known: a third of the time."""
 LEAF_PREFIX = b"\x00"
 """RFC 6962: leaves and nodes of the Merkle tree are hashed in different domains."""
 
@@ -134,26 +140,25 @@ def envelope_bytes(
         raise NotCanonical("prev_hash must have 32 bytes")
     check_text(stream)
     check_text(type)
-    recorded = instant(recorded_at)
-    named = {
-        "stream": stream,
-        "version": version,
-        "event_id": str(event_id),
-        "type": type,
-        "schema_version": schema_version,
-        "recorded_at": recorded,
-        "effective_at": recorded if effective_at is recorded_at else instant(effective_at),
-        "prev_hash": prev_hash.hex(),
-        "metadata": orjson.Fragment(metadata),
-        "data": orjson.Fragment(data),
-    }
-    return _dump(named)
+    recorded = instant(recorded_at).encode()
+    return _ENVELOPE % (
+        data,
+        recorded if effective_at is recorded_at else instant(effective_at).encode(),
+        str(event_id).encode(),
+        metadata,
+        prev_hash.hex().encode(),
+        recorded,
+        _dump(schema_version),
+        _dump(stream),
+        _dump(type),
+        _dump(version),
+    )
 
 
 def _dump(value: Any) -> bytes:
     # On the checked profile this equals RFC 8785 byte for byte: UTF-8 order of keys is UTF-16 order inside the BMP.
     try:
-        return orjson.dumps(value, default=_plain, option=orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER)
+        return orjson.dumps(value, default=_plain, option=_WRITTEN)
     except TypeError as error:
         raise NotCanonical(str(error)) from error
 

@@ -16,6 +16,7 @@ ENTRY_BOUND = 65_535
 NAME_BOUND = 200
 """Characters of a stream, type or command id."""
 VERSION_BOUND = 2**53
+_KINDS = {kind.value: kind for kind in VerdictKind}
 _ATTESTED = [field.name for field in fields(Fact) if field.name != "leaf_hash"]
 
 SQL = """
@@ -119,7 +120,7 @@ def verdicts(rows: Iterable[Sequence[Any]]) -> list[Verdict | ChainBroken]:
     return [
         ChainBroken("the stored stream does not end with the hash that the new facts continue")
         if kind == "broken"
-        else Verdict(VerdictKind(kind), head, position, answer)
+        else Verdict(_KINDS[kind], head, position, answer)
         for kind, head, position, answer in rows
     ]
 
@@ -142,12 +143,18 @@ def _check_name(what: str, text: str) -> None:
 
 
 def _check_chain(append: Append) -> None:
-    facts = append.facts
-    if append.expected_version == 0 and facts[0].prev_hash != GENESIS:
+    facts, version = append.facts, append.expected_version
+    if version == 0 and facts[0].prev_hash != GENESIS:
         raise UnfitAppend("the first fact of a stream must continue 32 zero bytes")
-    for version, fact in enumerate(facts, append.expected_version + 1):
-        if (fact.stream, fact.version) != (append.stream, version):
+    for fact in facts:
+        version += 1
+        if fact.version != version or fact.stream != append.stream:
             raise UnfitAppend("facts must be of the append's stream, their versions dense after the expected one")
+    if len(facts) > 1:
+        _check_several(facts)
+
+
+def _check_several(facts: Sequence[Fact]) -> None:
     if any(later.prev_hash != earlier.leaf_hash for earlier, later in pairwise(facts)):
         raise UnfitAppend("each fact must name the hash of the one before it")
     if len({fact.event_id for fact in facts}) != len(facts):
