@@ -23,7 +23,7 @@ _ENVELOPE = (
     b'{"data":%b,"effective_at":"%b","event_id":"%b","metadata":%b,"prev_hash":"%b","recorded_at":"%b",'
     b'"schema_version":%b,"stream":%b,"type":%b,"version":%b}'
 )
-"""What `canonical` would write, its keys being known: a third of the time."""
+"""What `canonical` would write, its keys being known, in half of the time."""
 LEAF_PREFIX = b"\x00"
 """RFC 6962: leaves and nodes of the Merkle tree are hashed in different domains."""
 
