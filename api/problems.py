@@ -257,9 +257,13 @@ def invalid(pointer: str, message: str, code: str = "invalid") -> Problem:
     return Problem("Invalid", message, errors=[{"pointer": pointer, "code": code, "message": message}])
 
 
+ABBREVIATIONS = re.compile(r"\b(kpi|pmo|raci)\b", re.IGNORECASE)
+
+
 def words(code: str) -> str:
-    """`WrongStage` → `Wrong stage`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", code).capitalize()
+    """`WrongStage` → `Wrong stage`; `RaciIncomplete` → `RACI incomplete`."""
+    said = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", code).capitalize()
+    return ABBREVIATIONS.sub(lambda found: found[0].upper(), said)
 
 
 def refusal_status(refusal: Refused) -> int:

@@ -116,7 +116,7 @@ def _decimal(value: Any) -> Any:
     if isinstance(value, Decimal):
         value = format(value, "f")
     if not isinstance(value, str) or not re.fullmatch(_PLAIN_NUMBER, value):
-        raise ValueError('write the number as a string below 10^15 with at most 6 decimals, e.g. "1250.50"')
+        raise ValueError('write a plain number below 10^15 with at most 6 decimals, in JSON in quotes: "1250.50"')
     number = Decimal(value)
     return number if number else abs(number)  # zero has no sign
 

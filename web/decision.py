@@ -1,6 +1,6 @@
 """One decision: exactly what is signed, who has signed, the form to sign with, and what else may be done with it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -21,7 +21,7 @@ from domain.values import Value
 from web import step_up
 from web.doing import done, submit
 from web.forms import Field, Filling, fields_of, homeless, read
-from web.offers import represented
+from web.offers import named, represented
 from web.page import Page
 from web.reading import decision_of, just_done, project_of
 
@@ -111,14 +111,20 @@ def vote_fields(
     subject = found.subject
     bound = {"decision": found.id, "revision": subject.revision, "content_hash": subject.content_hash}
     filling = Filling(
-        {**typed, **bound},
+        {**for_whom(project, found, page.who.principal, away), **typed, **bound},
         errors=() if refusal is None else refusal.errors,
-        offers={"on_behalf_of": [(person, person) for person in away]},
+        offers={"on_behalf_of": [(person, named(project, person, page.language)) for person in away]},
         picks=frozenset({"on_behalf_of"}),
         hidden=BOUND,
         left_out=frozenset({"slot"} if away else {"slot", "on_behalf_of"}),
     )
     return fields_of(COMMANDS["Vote"], filling)
+
+
+def for_whom(project: Project, found: Decision, hand: str, away: Sequence[str]) -> dict[str, Any]:
+    """In whose name a form begins: of one who has no seat of their own and signs for one person, in that person's."""
+    seated = any(hand in eligible(found, slot, project.team) for slot in found.slots)
+    return {} if seated or len(away) != 1 else {"on_behalf_of": away[0]}
 
 
 def moves(project: Project, found: Decision, who: str, page: Page) -> list[tuple[str, str]]:

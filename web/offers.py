@@ -55,6 +55,11 @@ def roles_of(project: Project, person: str, language: str) -> str:
     return ("、" if language == "zh" else ", ").join(coded(role.value, language) for role in Role if role in held)
 
 
+def named(project: Project, person: str, language: str) -> str:
+    """A person as a choice: the name, and the roles in words."""
+    return f"{person} ({roles_of(project, person, language)})"
+
+
 def represented(project: Project, decision: Decision, hand: str, now: datetime) -> list[str]:
     """For whom this hand may sign such a decision."""
     return [d.delegator for d in project.delegations if d.delegate == hand and d.allows(decision.kind, now)]

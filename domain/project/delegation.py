@@ -168,7 +168,12 @@ class GrantDelegation(Command):
                 next_step=f"Ask {wanted.delegator}, or the PMO.",
             )
         if wanted.delegate == wanted.delegator or story.person == wanted.delegate:
-            raise broken("DR7", "DelegateSame", "Nobody may be made another's delegate by their own hand.")
+            raise broken(
+                "DR7",
+                "DelegateSame",
+                "The delegate is neither the person who is away nor whoever sets the delegation.",
+                next_step="Choose somebody else.",
+            )
         for person in (wanted.delegator, wanted.delegate):
             if not team.roles(person) & BUSINESS_ROLES:
                 raise broken(

@@ -151,12 +151,22 @@ async def test_a_delegate_signs_in_the_other_persons_name(
     await visitor.post(await link_of(store, "he.yu"))
     path = await open_decision(api, project)
     form = await form_at(visitor, path, path)
-    assert "/on_behalf_of" in form.fields
-    signed = await visitor.submit(path, form, **APPROVE, **{"/on_behalf_of": PMO})
+    assert form.fields["/on_behalf_of"] == PMO, "without a seat of one's own there is nobody else to sign for"
+    assert f">{PMO} (PMO)</option>" in (await visitor.get(path)).text, "a name is never spelled in another way"
+    signed = await visitor.submit(path, form, **APPROVE)
     assert signed.status_code == 303, signed.text
     ballot = (await api.state(project))["decisions"][-1]["ballots"][0]
     assert (ballot["person"], ballot["principal"]) == (PMO, "he.yu")
     assert "he.yu" in (await visitor.get(path)).text
+
+
+async def test_a_blocked_decision_says_why_and_what_to_do(pmo: Visitor, api: Api, project: str) -> None:
+    path = await open_decision(api, project)
+    assert "Not enough people may sign this" not in (await pmo.get(path)).text
+    await api.do(project, "end-role", {"person": PRODUCT, "role": "PRODUCT_MANAGER", "reason": "Moves on"})
+    page = (await pmo.get(path)).text
+    assert "Not enough people may sign this (DR5)" in page
+    assert "可签署的人员不足(DR5)" in (await pmo.get(path, **{"Accept-Language": "zh"})).text
 
 
 async def test_links_of_earlier_mails_lead_to_the_decision(pmo: Visitor, api: Api, project: str) -> None:
