@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -15,6 +15,7 @@ import pytest
 from dev.embedded import EmbeddedPostgres
 from store.migrate import migrate
 from store.postgres import PostgresStore
+from tests.hanging import waiting
 
 LONGEST_FIRST = (
     "tests/e2e/test_up_again.py",
@@ -51,6 +52,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The order between files; within one it stays as it is written."""
     places = {name: place for place, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that lasted too long is ended (`timeout` in pyproject.toml), and says what it waited for."""
+    report = yield
+    if call.excinfo is not None and "from pytest-timeout" in call.excinfo.exconly():
+        report.sections.append(("what was waited for", waiting(call.excinfo)))
+    return report
 
 
 def pytest_sessionfinish(exitstatus: int) -> None:
