@@ -5,7 +5,7 @@ import logging
 import signal
 import tomllib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
@@ -17,6 +17,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.decide import Step
+from activities.ending import end
 from activities.envelopes import EnvelopeSigner
 from activities.ports import StoreUnavailable
 from activities.vault import Vault
@@ -67,10 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             yield
         finally:
             around.closing.set()
-            for task in (minding, opening):
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+            await end(minding, opening)
             if around.parts is not None:
                 await _close(around.parts)
 
@@ -185,6 +183,8 @@ async def _open(settings: Settings, around: Surroundings, waker: TemporalWaker) 
 async def _mind(around: Surroundings, opening: asyncio.Task[None]) -> None:
     """Once the database was reached: forget keys of whom others erase, see that nobody's comes back, watch the log."""
     await asyncio.wait([opening])
+    if not opening.cancelled() and (failed := opening.exception()) is not None:
+        log.critical("this server cannot do its work: %s", failed)
     if (parts := around.parts) is not None and parts.keys is not None:
         minding = (parts.keys.listen(parts.vault.forget), keep_erased(parts.store.pool, parts.keys))
         await asyncio.gather(*minding, parts.watch.run(), parts.administration.mind())

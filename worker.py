@@ -19,6 +19,7 @@ from activities import addresses
 from activities.cloud import Cloud
 from activities.decide import Step
 from activities.digests import DigestSteps
+from activities.ending import end
 from activities.engine import Engine, register_search_attributes
 from activities.envelopes import EnvelopeCheck
 from activities.follow import ProjectSteps
@@ -283,9 +284,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             leaving = Leaving(KeptTraces(store.pool), store, StoredRoster(store), step, engine)
             beside = [asyncio.create_task(job) for job in (*jobs, *minding, indexer.run(), leaving.run(store))]
             await stop.wait()
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
+            await end(*beside)
 
 
 async def main() -> None:

@@ -1,10 +1,9 @@
 """The herald tells webhooks' workflows that there is something for them: one leader among all workers."""
 
 import asyncio
-import logging
 import time
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, aclosing, suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
@@ -12,7 +11,8 @@ from uuid import UUID
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 
-log = logging.getLogger("tandem.herald")
+from activities.ending import Leads, end, keep_leading
+
 WEBHOOK_WORKFLOW = "WebhookWorkflow"
 LOOK_SECONDS = 1.0
 """How often it looks where no event comes: for tests, resends, and what was lost."""
@@ -40,12 +40,10 @@ class Owing(Protocol):
         ...
 
 
-class Newest(Protocol):
+class Newest(Leads, Protocol):
     """The store, as far as the herald listens to it."""
 
     def listen(self) -> AsyncGenerator[int, None]: ...
-
-    def leader(self, role: str) -> AbstractAsyncContextManager[bool]: ...
 
 
 class Teller(Protocol):
@@ -88,16 +86,7 @@ class Herald:
 
     async def run(self) -> None:
         """Until cancelled. Survives every outage of store and engine."""
-        while True:
-            try:
-                async with self._newest.leader("herald") as leads:
-                    if leads:
-                        await self._lead()
-            except asyncio.CancelledError:
-                raise
-            except Exception as outage:
-                log.warning("webhooks are told later: %s", outage)
-            await asyncio.sleep(LOOK_SECONDS)
+        await keep_leading(self._newest, "herald", self._lead, LOOK_SECONDS)
 
     async def once(self, now: datetime) -> int:
         """Tell whoever is owed something and was not told of it; gives how many."""
@@ -127,8 +116,7 @@ class Herald:
                         await self._grown.wait()
                 await asyncio.sleep(REST_SECONDS)
         finally:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            await end(listening)
 
     async def _listen(self) -> None:
         async with aclosing(self._newest.listen()) as positions:

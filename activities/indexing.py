@@ -5,20 +5,19 @@ does not reach yet, a search looks through by itself (store/searching.py).
 """
 
 import asyncio
-import logging
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from activities.ending import Leads, end, keep_leading
 from activities.folding import PREFIX, event_of
 from activities.ports import Recorded, RefusalLine
 from activities.searchwords import WORDING, words_of
 from domain.values import SEALED, Stage
 
-log = logging.getLogger("tandem.indexing")
 CHUNK = 500
 TERM_SECONDS = 60.0
 """After this long the lead is taken anew: one who lost it with the connection notices by then."""
@@ -164,15 +163,11 @@ class Indexes(Protocol):
         ...
 
 
-class Log(Protocol):
+class Log(Leads, Protocol):
     """Where news come from, and who may act on them."""
 
     def listen(self) -> AsyncGenerator[int, None]:
         """The newest position, each time it has grown."""
-        ...
-
-    def leader(self, role: str) -> AbstractAsyncContextManager[bool]:
-        """Whether this process leads; held as long as the context is open."""
         ...
 
 
@@ -190,16 +185,7 @@ class Indexer:
 
     async def run(self) -> None:
         """Until cancelled. Survives every outage of the store."""
-        while True:
-            try:
-                async with self._source.leader("indexing") as leads:
-                    if leads:
-                        await self._lead()
-            except asyncio.CancelledError:
-                raise
-            except Exception as outage:
-                log.warning("indexing interrupted: %s", outage)
-            await asyncio.sleep(self._calm)
+        await keep_leading(self._source, "indexing", self._lead, self._calm)
 
     async def _lead(self) -> None:
         loop = asyncio.get_running_loop()
@@ -215,8 +201,7 @@ class Indexer:
                         heard = asyncio.ensure_future(anext(news))
                     await asyncio.sleep(self._rest)
             finally:
-                heard.cancel()
-                await asyncio.gather(heard, return_exceptions=True)
+                await end(heard)
 
     async def catch_up(self) -> int:
         """Index what is there; gives how many events and refusals that were."""

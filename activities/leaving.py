@@ -6,12 +6,12 @@ Nothing is remembered that matters: what is to be done follows from the director
 import asyncio
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from activities.decide import Outcome
+from activities.ending import Leads, keep_leading
 from activities.follow import LIFECYCLE
 from activities.ports import Chain
 from activities.roster import Roster
@@ -77,14 +77,6 @@ class Waker(Protocol):
     async def wake(self, project_id: str, version: int) -> None: ...
 
 
-class Leads(Protocol):
-    """The store, as far as leading goes."""
-
-    def leader(self, role: str) -> AbstractAsyncContextManager[bool]:
-        """Whether this process leads; held as long as the context is open."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Move:
     """What a project is to take note of; `id` is the same however often it is found."""
@@ -120,17 +112,7 @@ class Leaving:
 
     async def run(self, leads: Leads) -> None:
         """Until cancelled. Survives every outage of the store; needs no engine."""
-        while True:
-            try:
-                async with leads.leader("leaving") as mine:
-                    for _ in range(TERM if mine else 0):
-                        await self.once()
-                        await asyncio.sleep(self._every)
-            except asyncio.CancelledError:
-                raise
-            except Exception as outage:
-                log.warning("who has left is looked at later: %s", outage)
-            await asyncio.sleep(self._every)
+        await keep_leading(leads, "leaving", self._lead, self._every)
 
     async def once(self) -> int:
         """Let projects note who has left or is back; gives how many projects recorded something."""
@@ -145,6 +127,11 @@ class Leaving:
         self._left = left
         self._upto = max([self._upto, *(trace.position for trace in traces)])
         return recorded
+
+    async def _lead(self) -> None:
+        for _ in range(TERM):
+            await self.once()
+            await asyncio.sleep(self._every)
 
     async def _now(self) -> Directory:
         self._roster.forget()

@@ -1,12 +1,12 @@
 """Waking the sealing: one listener among all workers says, now and then, that there are events to seal."""
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import aclosing, suppress
 from typing import Protocol
 
-log = logging.getLogger("tandem.seal")
+from activities.ending import Leads, keep_leading
+
 LOOK_SECONDS = 1.0
 """Between two looks at how far it has come, and between two wakes at least: what comes meanwhile is sealed together."""
 FIRST_SECONDS, MOST_SECONDS = 4.0, 60.0
@@ -16,15 +16,11 @@ TERM_SECONDS = 120.0
 PAUSE_SECONDS = 2.0
 
 
-class Events(Protocol):
+class Events(Leads, Protocol):
     """How events are heard of."""
 
     def listen(self) -> AsyncGenerator[int, None]:
         """The newest position at once, then each time it has grown."""
-        ...
-
-    def leader(self, role: str) -> AbstractAsyncContextManager[bool]:
-        """Whether this process leads; held as long as the context is open."""
         ...
 
 
@@ -54,22 +50,14 @@ class SealWake:
 
     async def run(self) -> None:
         """Until cancelled. Survives every outage of store and engine."""
-        while True:
-            try:
-                async with self._events.leader("sealing") as leads, asyncio.timeout(TERM_SECONDS):
-                    if leads:
-                        await self._listen()
-            except TimeoutError:
-                continue
-            except Exception as outage:
-                log.warning("nobody is told of events to seal: %s", outage)
-            await asyncio.sleep(PAUSE_SECONDS)
+        await keep_leading(self._events, "sealing", self._lead, PAUSE_SECONDS)
 
-    async def _listen(self) -> None:
-        async with aclosing(self._events.listen()) as positions:
-            async for position in positions:
-                if position + 1 > await self._seals.sealed_size():
-                    await self._wake(position + 1)
+    async def _lead(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TERM_SECONDS), aclosing(self._events.listen()) as positions:
+                async for position in positions:
+                    if position + 1 > await self._seals.sealed_size():
+                        await self._wake(position + 1)
 
     async def _wake(self, size: int) -> None:
         """Until so many events are sealed."""

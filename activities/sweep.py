@@ -1,15 +1,13 @@
 """The sweep heals: what lags is woken again, what was lost is started again, from the facts alone."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from activities.ending import Leads, keep_leading
 from activities.folding import PREFIX
 
-log = logging.getLogger("tandem.sweep")
 MOST = 200
 LAG = timedelta(seconds=2)
 """How long a workflow may be behind before it is woken again."""
@@ -18,7 +16,7 @@ TERM = 20
 ROLL_CALL = timedelta(seconds=30)
 
 
-class WakeMarks(Protocol):
+class WakeMarks(Leads, Protocol):
     """What the store knows of who lags."""
 
     async def lagging(self, limit: int, older_than: timedelta) -> list[tuple[str, int, int]]:
@@ -31,10 +29,6 @@ class WakeMarks(Protocol):
 
     async def running(self) -> list[str]:
         """Streams of the projects that have not ended."""
-        ...
-
-    def leader(self, role: str) -> AbstractAsyncContextManager[bool]:
-        """Whether this process leads; held as long as the context is open."""
         ...
 
 
@@ -57,17 +51,7 @@ class Sweep:
 
     async def run(self) -> None:
         """Until cancelled. Survives every outage of store and engine."""
-        while True:
-            try:
-                async with self._marks.leader("sweep") as leads:
-                    for _ in range(TERM if leads else 0):
-                        await self.once(datetime.now(UTC))
-                        await asyncio.sleep(self._every)
-            except asyncio.CancelledError:
-                raise
-            except Exception as outage:
-                log.warning("sweep interrupted: %s", outage)
-            await asyncio.sleep(self._every)
+        await keep_leading(self._marks, "sweep", self._lead, self._every)
 
     async def once(self, now: datetime) -> int:
         """Wake whoever needs it; gives how many."""
@@ -79,6 +63,11 @@ class Sweep:
         for stream, head in behind.items():
             await self._waker.wake(stream.removeprefix(PREFIX), head)
         return len(behind)
+
+    async def _lead(self) -> None:
+        for _ in range(TERM):
+            await self.once(datetime.now(UTC))
+            await asyncio.sleep(self._every)
 
     async def _missing(self) -> list[str]:
         """Running projects without a running workflow: stopped by hand, or lost with the engine's database."""

@@ -3,10 +3,10 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from activities.ending import Leads, keep_leading
 from activities.seal import Sealed
 from domain.checkpoint import BadNote, Checkpoint, Forged, Key, Note
 from verifier.tandem_verify import Finding, Walk
@@ -37,12 +37,6 @@ class Seals(Protocol):
     async def checkpoints(self, after: int, limit: int) -> list[Sealed]: ...
 
 
-class Leading(Protocol):
-    """Who walks: one process of all."""
-
-    def leader(self, role: str) -> AbstractAsyncContextManager[bool]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """What is wrong with the log, and where."""
@@ -63,7 +57,7 @@ class Mismatch(Exception):
 class Watch:
     """One leader among all processes. What was sealed once is remembered here, out of the database's owner's reach."""
 
-    def __init__(self, events: Events, seals: Seals, leading: Leading, rate: float = RATE, rest: float = REST) -> None:
+    def __init__(self, events: Events, seals: Seals, leading: Leads, rate: float = RATE, rest: float = REST) -> None:
         self._events, self._seals, self._leading = events, seals, leading
         self._rate, self._rest = rate, rest
         self._seen: Sealed | None = None
@@ -75,16 +69,7 @@ class Watch:
 
     async def run(self) -> None:
         """Until cancelled. Survives every outage of the store."""
-        while True:
-            try:
-                async with self._leading.leader("watch") as leads:
-                    if leads:
-                        await self.once()
-            except asyncio.CancelledError:
-                raise
-            except Exception as outage:
-                log.warning("watch interrupted: %s", outage)
-            await asyncio.sleep(self._rest)
+        await keep_leading(self._leading, "watch", self.once, self._rest)
 
     async def once(self) -> Alarm | None:
         """One walk up to the last checkpoint. An alarm stays until a walk finds nothing."""

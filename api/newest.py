@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Protocol
 
+from activities.ending import check_going_on, end
 from api.problems import Problem
 
 log = logging.getLogger("tandem.feed")
@@ -67,8 +68,7 @@ class Newest:
         """Stop listening."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)
 
     async def _listen(self) -> None:
         while True:
@@ -81,4 +81,5 @@ class Newest:
                         grown.set()
             except Exception as failure:
                 log.warning("feed interrupted: %s", failure)
+            check_going_on()
             await asyncio.sleep(1)

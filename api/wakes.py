@@ -9,6 +9,8 @@ import time
 from collections import deque
 from typing import Protocol
 
+from activities.ending import end
+
 log = logging.getLogger("tandem.wakes")
 MOST_WAITING = 2000
 AT_ONCE = 4
@@ -75,9 +77,7 @@ class Wakes:
         if self._tellers:
             await asyncio.wait(self._tellers, timeout=patience)
         self._waiting.clear()
-        for task in list(self._tellers):
-            task.cancel()
-        await asyncio.gather(*self._tellers, return_exceptions=True)
+        await end(*self._tellers)
 
     def _send_somebody(self) -> None:
         if len(self._tellers) < self._at_once:

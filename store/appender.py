@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from activities.ending import end
 from activities.ports import Append, StoreUnavailable, StreamRewound, Verdict, VerdictKind
 from store.batch import SQL, ChainBroken, Ready, UnfitAppend, arguments, ready, verdicts
 from store.connect import is_away
@@ -120,9 +121,7 @@ class Appender:
         self._stir()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._patience)
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await end(*self._tasks)
         for waiting in self._queue:
             waiting.settle(StoreUnavailable("the store is closed"))
         for lane in self._lanes:

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 import asyncpg
 
+from activities.ending import check_going_on
 from store.connect import Pool, is_away
 
 CHANNEL = "tandem_events"
@@ -61,6 +62,7 @@ async def positions(
         except Exception as error:
             if not is_away(error):
                 raise
+            check_going_on()
             await asyncio.sleep(poll)
             continue
         try:
@@ -87,4 +89,5 @@ async def _heard(connection: asyncpg.Connection, poll: float) -> AsyncGenerator[
     except Exception as error:
         if not is_away(error):
             raise
+        check_going_on()
         await asyncio.sleep(poll)

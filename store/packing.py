@@ -17,6 +17,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import orjson
 
+from activities.ending import end
 from activities.seal import Sealed
 from domain.canonical import instant
 from domain.checkpoint import BadNote, Note
@@ -93,8 +94,7 @@ async def chunks(pool: Pool, sql: str, stop: int, *more: Any) -> AsyncIterator[b
             ahead = asyncio.ensure_future(pool.fetchrow(sql, row[1], stop, CHUNK, *more))
             yield b"".join([_canonical(line) for line in row[0].split(b"\n")])
     finally:
-        ahead.cancel()
-        await asyncio.gather(ahead, return_exceptions=True)
+        await end(ahead)
 
 
 def _canonical(line: bytes) -> bytes:

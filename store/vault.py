@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
+from activities.ending import check_going_on
 from activities.vault import VaultLocked
 from store.connect import Pool, connect, is_away
 
@@ -165,6 +166,7 @@ async def _told(dsn: str) -> AsyncGenerator[str | None, None]:
         except Exception as error:
             if not is_away(error):
                 raise
+            check_going_on()
             await asyncio.sleep(1)
             continue
         try:
