@@ -80,7 +80,7 @@ async def test_time_answers_the_event_that_set_the_clock_and_not_what_came_betwe
     subject = opened.data["subject"]
     vote = {"decision": opened.data["decision"], "value": "APPROVE", "revision": subject["revision"]}
     await life.do("Vote", vote | {"content_hash": subject["content_hash"]})
-    reminded = await life.pass_days(6)
+    reminded = await life.pass_days(7)
     assert reminded[0].type == "DecisionReminderDue"
     assert {chain(fact) for fact in reminded} == {(str(opened.event_id), str(proposed[0].event_id))}
 
