@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from api import inbox_shapes
 from api.asking import idempotency_key, no_query, whole
+from api.chinese import spoken_detail
 from api.language import language_of
 from api.operation import KEY, Operation, path_parameter
 from api.parts import Parts, asker, parts
@@ -58,7 +59,7 @@ async def read_inbox(request: Request, asked: Annotated[InboxParameters, Query()
         projects = await with_projects_of(behind, duties, projects)
     shown = {
         "duties": [_duty(duty, projects.get(duty.project_id), now) for duty in duties],
-        "waiting_for": [_awaited(one, now) for one in awaited_by(who, projects, now)],
+        "waiting_for": [_awaited(one, now, language) for one in awaited_by(who, projects, now)],
         "messages": [_message(row, language) for row in rows[: asked.limit]],
         "unread": unread,
         "next": str(rows[asked.limit - 1].id) if len(rows) > asked.limit else None,
@@ -115,8 +116,9 @@ def _duty(duty: Waiting, project: Project | None, now: datetime) -> dict[str, An
     }
 
 
-def _awaited(one: Awaited, now: datetime) -> dict[str, Any]:
-    decision, project = one.decision, one.project
+def _awaited(one: Awaited, now: datetime, language: str) -> dict[str, Any]:
+    decision, project, refusal = one.decision, one.project, one.refusal
+    why = None if refusal is None else spoken_detail(refusal.detail, language, refusal.code)
     return {
         "project": project.id,
         "code": project.code,
@@ -131,7 +133,7 @@ def _awaited(one: Awaited, now: datetime) -> dict[str, Any]:
         "held": project.held,
         "people": list(one.people),
         "nudges": decision.nudges,
-        "nudge": {"allowed": one.refusal is None, "why": one.refusal and one.refusal.detail},
+        "nudge": {"allowed": refusal is None, "why": why},
         "href": f"/v1/projects/{project.id}/decisions/{decision.id}",
     }
 

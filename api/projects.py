@@ -61,13 +61,13 @@ async def read_project(request: Request, id: str, asked: Annotated[PastParameter
     `as_of` shows what was recorded by then, `effective_at` what was true then, both together what was true then as far
     as it was known then: see docs/explanation/time-travel.md.
     """
-    behind, reader = parts(request), asker(request).principal
+    behind, reader, language = parts(request), asker(request).principal, language_of(request)
     seen = await view(behind, id, asked, reader)
     headers = {**PRIVATE, **({} if seen.true_at else {"ETag": f'"{seen.project.version}"'})}
     if not seen.true_at and asking.none_match(request, seen.project.version):
         return Response(status_code=304, headers=headers)
-    shown = state(seen.project, reader, seen.now, revealed=seen.revealed)
-    shown = await opened_state(behind, seen.project, reader, shown, language_of(request))
+    shown = state(seen.project, reader, seen.now, revealed=seen.revealed, language=language)
+    shown = await opened_state(behind, seen.project, reader, shown, language)
     return Response(orjson.dumps(shown), headers=headers, media_type="application/json")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from api.chinese import spoken_detail
 from api.commands import routed
 from api.plain import moment, plain
 from domain.calendar import Calendar, calendar
@@ -21,10 +22,11 @@ from domain.template import Slot
 from domain.values import NotApplicable, Role
 
 
-def state(project: Project, reader: str, now: datetime, *, revealed: bool) -> dict[str, Any]:
+def state(project: Project, reader: str, now: datetime, *, revealed: bool, language: str = "en") -> dict[str, Any]:
     """Everything about `project` that `reader` may see.
 
-    `revealed`: both evaluations are open by now, even if `project` is an earlier state of it.
+    `revealed`: both evaluations are open by now, even if `project` is an earlier state of it. `language`: of the reasons
+    why something may not be done.
     """
     due = next_due(project)
     return {
@@ -56,11 +58,11 @@ def state(project: Project, reader: str, now: datetime, *, revealed: bool) -> di
         "decisions": [decision_shown(project, d, reader, now) for d in project.decisions.values()],
         "retrospective": _retrospective(project, reader, revealed=revealed),
         "clocks": {ref: plain(clock) for ref, clock in project.clocks.items()},
-        "_actions": actions(project, reader),
+        "_actions": actions(project, reader, language),
     }
 
 
-def actions(project: Project, reader: str) -> list[dict[str, Any]]:
+def actions(project: Project, reader: str, language: str = "en") -> list[dict[str, Any]]:
     """For every command with a route: whether this person may ask for it now, and why not."""
     listed = []
     for name, kind in routed().items():
@@ -72,7 +74,8 @@ def actions(project: Project, reader: str) -> list[dict[str, Any]]:
         refusal = hindrance(kind, project, reader)
         shown_action["allowed"] = refusal is None
         if refusal is not None:
-            shown_action["why"] = {"code": refusal.code, "rule": refusal.rule, "detail": refusal.detail}
+            said = spoken_detail(refusal.detail, language, refusal.code)
+            shown_action["why"] = {"code": refusal.code, "rule": refusal.rule, "detail": said}
         listed.append(shown_action)
     return listed
 

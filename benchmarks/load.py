@@ -7,6 +7,7 @@ to Content-Length. `python -m benchmarks.load` reads a Load as JSON on stdin and
 import asyncio
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -73,16 +74,19 @@ class Seen:
 
 async def put(load: Load) -> Seen:
     """Run the load in a process of its own. Raises Unexpected."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "benchmarks.load"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    told, complaint = await process.communicate(json.dumps(asdict(load)).encode())
-    if process.returncode != 0:
-        raise Unexpected(complaint.decode(errors="replace")[-2000:])
-    return Seen(**json.loads(told))
+    # Into a file: of a long answer through a pipe, the loop may lose the end when the process ends.
+    with tempfile.TemporaryFile() as told:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "benchmarks.load"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=told,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, complaint = await process.communicate(json.dumps(asdict(load)).encode())
+        if process.returncode != 0:
+            raise Unexpected(complaint.decode(errors="replace")[-2000:])
+        told.seek(0)
+        return Seen(**json.load(told))
 
 
 class Connection:

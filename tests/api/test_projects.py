@@ -135,6 +135,13 @@ async def test_actions_tell_each_person_what_they_may_do_and_why_not(api: Api) -
     assert (mine["ProposePlan"]["why"]["code"], mine["ProposePlan"]["why"]["rule"]) == ("WrongStage", "P1")
 
 
+async def test_why_something_may_not_be_done_is_said_in_the_readers_language(api: Api) -> None:
+    project = await proposed(api)
+    answer = await api.get(f"/v1/projects/{project}", AUDITOR, headers={"Accept-Language": "zh"})
+    for action in answer.json()["_actions"]:
+        assert action["allowed"] or any("\u4e00" <= letter <= "\u9fff" for letter in action["why"]["detail"]), action
+
+
 async def test_a_state_is_not_sent_twice(api: Api) -> None:
     project = await proposed(api)
     path = f"/v1/projects/{project}"

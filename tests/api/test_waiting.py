@@ -35,6 +35,8 @@ async def test_nudging_ends_at_the_limit_and_says_so(api: Api) -> None:
         assert one["nudges"] < 10
         await api.do(project, "nudge-approvers", {"decision": "D-1"})
     assert "limit" in one["nudge"]["why"]
+    read = await api.get("/v1/inbox", PMO, headers={"Accept-Language": "zh"})
+    assert "上限" in read.json()["waiting_for"][0]["nudge"]["why"]
 
 
 async def test_working_time_left_shrinks_on_working_days_alone_and_stands_still_on_hold(
