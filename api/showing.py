@@ -25,8 +25,8 @@ from domain.values import NotApplicable, Role
 def state(project: Project, reader: str, now: datetime, *, revealed: bool, language: str = "en") -> dict[str, Any]:
     """Everything about `project` that `reader` may see.
 
-    `revealed`: both evaluations are open by now, even if `project` is an earlier state of it. `language`: of the reasons
-    why something may not be done.
+    `revealed`: both evaluations are open by now, even if `project` is an earlier state of it.
+    `language`: of the reasons why something may not be done.
     """
     due = next_due(project)
     return {
