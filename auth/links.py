@@ -12,10 +12,12 @@ LIVES: dict[Purpose, timedelta] = {"sign-in": timedelta(hours=24), "first-run": 
 MAKE = """
     INSERT INTO tandem.link (hash, purpose, person, expires_at, made_by) VALUES ($1, $2, $3, now() + $4::interval, $5)
 """
-# Whoever has signed in since is in without it: a second link, kept by whoever made it, is not good for their name.
+# Whoever has signed in since is in without it: a second link, kept by whoever made it, is not good for their name. Nor
+# is an older one once a newer was made, because the older was lost or went astray.
 WORKS = """
     hash = $1 AND used_at IS NULL AND expires_at > now()
     AND NOT EXISTS (SELECT FROM tandem.session s WHERE s.person = link.person AND s.opened_at > link.made_at)
+    AND NOT EXISTS (SELECT FROM tandem.link l WHERE l.person = link.person AND l.made_at > link.made_at)
 """
 # Only this constant is put into SQL (S608 is excused for that); what a caller gives is a parameter.
 LOOK = f"SELECT purpose, person, made_by FROM tandem.link WHERE {WORKS}"  # noqa: S608

@@ -159,7 +159,7 @@ Number = Annotated[
     WithJsonSchema(_NUMBER),
 ]
 """A decimal, written as a string; |n| < 10^15, at most 6 decimals."""
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["CNY"])]
 Instant = Annotated[datetime, AfterValidator(_aware)]
 Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2100, 12, 31))]
 """A calendar day of this century; working time is countable between any two that matter."""

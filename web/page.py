@@ -131,8 +131,14 @@ class Page:
             return "–"
         instant = datetime.fromisoformat(at) if isinstance(at, str) else at
         local = instant.astimezone(ZoneInfo(zone))
-        days = self.say("Mon Tue Wed Thu Fri Sat Sun").split()
-        return f"{local:%Y-%m-%d} {days[local.weekday()]} {local:%H:%M} {zone}"
+        return f"{self._day(local)} {local:%H:%M} {zone}"
+
+    def last_day(self, end: datetime, zone: str) -> str:
+        """The day that is over at this instant, with weekday: the last one of a delegation."""
+        return self._day((end - datetime.resolution).astimezone(ZoneInfo(zone)))
+
+    def _day(self, local: datetime) -> str:
+        return f"{local:%Y-%m-%d} {self.say('Mon Tue Wed Thu Fri Sat Sun').split()[local.weekday()]}"
 
 
 def answering(answers: Answers, site: Site, *, open_to_all: bool = False) -> Callable[[Request], Awaitable[Response]]:

@@ -129,6 +129,13 @@ async def test_a_link_works_once_even_for_two_at_once(store: PostgresStore) -> N
     assert await links.look(secret) is None
 
 
+async def test_a_newer_link_takes_the_place_of_an_older_one_of_the_same_person(links: Links) -> None:
+    older, other = [await links.make("sign-in", person, "pei.min") for person in ("li.wei", "pan.mei")]
+    newer = await links.make("sign-in", "li.wei", "pei.min")
+    assert (await links.look(older), await links.use(older)) == (None, None)
+    assert [link.person for secret in (newer, other) if (link := await links.use(secret))] == ["li.wei", "pan.mei"]
+
+
 async def test_a_password_is_known_again_and_another_is_not(passwords: Passwords) -> None:
     await passwords.set("li.wei", GOOD)
     assert await passwords.matches("li.wei", GOOD, "10.0.0.1")

@@ -37,6 +37,7 @@ async def test_one_delegates_in_several_projects_at_once_and_ends_one(
     assert given.status_code == 303, given.text
     page = (await product.get("/delegations")).text
     assert page.count(f"{MEMBER} signs for {PRODUCT}") == 2
+    assert page.count(f"– {UNTIL} ") == 2, "the last day is said as it was chosen"
     ending = [form for form in Reader(page).forms if form.action.endswith("/do/end-delegation")]
     assert (await product.submit("/delegations", ending[0])).headers["location"] == "/delegations"
     page = (await product.get("/delegations")).text
