@@ -1,14 +1,15 @@
-"""Group commit in the client: whatever waits goes to the database in one call, on two connections by turns.
+"""Group commit in the client: whatever waits goes to the database in one call, on one connection.
 
 The log has one order, so appends queue for its head anyway. Queueing here instead of there makes one commit
-carry many of them. While one batch is written the next one is made ready, sent and read by the server: it
-waits there for the head, so that neither side waits for the other.
+carry many of them, and nothing of ours waits inside the database. While one batch is written the next one is
+made ready, to be sent as soon as the answer is there.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import asyncpg
 
@@ -21,7 +22,8 @@ BATCH_APPENDS = 256
 BATCH_BYTES = 4 << 20
 BATCH_LEAST = 8
 """So few go together even where half of them could follow on the other connection."""
-LANES = 2
+BATCHES = 2
+"""Under way at a time: one is written, the other made ready."""
 PAUSE_SECONDS = (0.02, 0.5)
 """Between attempts to connect: the first pause, doubled up to the last."""
 
@@ -43,28 +45,52 @@ class _Waiting:
             self.answer.set_result(outcome)
 
 
-class _Lane:
-    """A connection that is made when needed, and the batch that is under way on it."""
+class _Line:
+    """The connection, made when needed, for one call at a time."""
 
     def __init__(self, connect: Callable[[], Awaitable[asyncpg.Connection]]) -> None:
         self._connect = connect
         self._connection: asyncpg.Connection | None = None
-        self.batch: list[_Waiting] = []
-        self.stirred = asyncio.Event()
+        self._turn = asyncio.Lock()
 
-    async def reach(self) -> asyncpg.Connection:
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await self._connect()
-        return self._connection
+    async def ask(self, values: Sequence[Any], patience: float) -> list[asyncpg.Record]:
+        """The rows that SQL gives. Where the database is away, so is the connection: the next call makes another."""
+        async with self._turn:
+            connection = await self._reach()
+            try:
+                rows: list[asyncpg.Record] = await connection.fetch(SQL, *values, timeout=patience)
+            except Exception as error:
+                if is_away(error):
+                    self.drop()
+                raise
+        return rows
+
+    async def reach(self) -> None:
+        """See that there is a connection."""
+        async with self._turn:
+            await self._reach()
 
     def drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
             connection.terminate()
 
+    async def _reach(self) -> asyncpg.Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._connect()
+        return self._connection
+
+
+@dataclass(eq=False, slots=True)
+class _Lane:
+    """A batch that is under way, if any, and what wakes whoever makes the next one."""
+
+    stirred: asyncio.Event = field(default_factory=asyncio.Event)
+    batch: list[_Waiting] = field(default_factory=list)
+
 
 class Appender:
-    """One queue, two connections, at most one batch on each.
+    """One queue, one connection, and two batches that take turns on it.
 
     `connect` makes a connection, `committed` hears the position of the last event of each batch,
     `patience` (seconds) bounds how long a caller waits before StoreUnavailable.
@@ -79,7 +105,8 @@ class Appender:
         self._committed = committed
         self._patience = patience
         self._queue: deque[_Waiting] = deque()
-        self._lanes = [_Lane(connect) for _ in range(LANES)]
+        self._line = _Line(connect)
+        self._lanes = [_Lane() for _ in range(BATCHES)]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
@@ -124,8 +151,7 @@ class Appender:
             await end(*self._tasks)
         for waiting in self._queue:
             waiting.settle(StoreUnavailable("the store is closed"))
-        for lane in self._lanes:
-            lane.drop()
+        self._line.drop()
 
     async def _run(self, lane: _Lane) -> None:
         while self._queue or not self._closed:
@@ -179,14 +205,13 @@ class Appender:
     async def _store(self, lane: _Lane, batch: list[_Waiting]) -> None:
         """Every one of the batch is settled or back in the queue when this returns."""
         try:
-            await self._send(lane, batch)
+            await self._send(batch)
         except Exception as error:
             if is_away(error):
                 # Perhaps stored, perhaps not: sent again, the command id tells.
-                lane.drop()
                 lane.batch = []
                 self._queue.extendleft(reversed(batch))
-                await self._reconnect(lane)
+                await self._reconnect()
             elif len(batch) == 1:
                 batch[0].settle(_fault(error))
             else:
@@ -194,9 +219,9 @@ class Appender:
                 for waiting in batch:
                     await self._store(lane, [waiting])
 
-    async def _send(self, lane: _Lane, batch: list[_Waiting]) -> None:
-        connection = await lane.reach()
-        rows = await connection.fetch(SQL, *arguments([waiting.ready for waiting in batch]), timeout=self._patience)
+    async def _send(self, batch: list[_Waiting]) -> None:
+        rows = await self._line.ask(arguments([waiting.ready for waiting in batch]), self._patience)
+        await asyncio.sleep(0)  # the other batch, which is ready, is sent first
         outcomes = verdicts(rows)
         for waiting, outcome in zip(batch, outcomes, strict=True):
             waiting.settle(outcome)
@@ -204,12 +229,12 @@ class Appender:
         if last >= 0:
             self._committed(last)
 
-    async def _reconnect(self, lane: _Lane) -> None:
+    async def _reconnect(self) -> None:
         """Until there is a connection or nobody waits any more."""
         pause, longest = PAUSE_SECONDS
         while any(not waiting.answer.done() for waiting in self._queue):
             try:
-                await lane.reach()
+                await self._line.reach()
                 return
             except Exception as error:
                 if not is_away(error):

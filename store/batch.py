@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from itertools import pairwise
-from typing import Any
+from datetime import datetime
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,11 +22,12 @@ _ATTESTED = [field.name for field in fields(Fact) if field.name != "leaf_hash"]
 
 SQL = """
     SELECT verdict, head, last_position, first_answer
-    FROM tandem.append($1, $2::text::bigint[], $3::text::int[], $4, $5, $6, $7, $8,
-                       $9::text::int[], $10::text::bigint[], $11::text::uuid[], $12, $13::text::int[],
-                       $14::text::timestamptz[], $15::text::timestamptz[], $16, $17, $18)
+    FROM tandem.append_together(
+      $1, $2::text::bigint[], $3::text::int[], $4::text::int[], $5, $6, $7, $8, $9, $10, $11::text::timestamptz[],
+      $12::text::int[], $13::text::bigint[], $14::text::uuid[], $15, $16::text::int[], $17::text::timestamptz[],
+      $18::text::timestamptz[], $19, $20, $21, $22, $23)
 """
-"""Arrays of what is neither text nor bytes are sent as text: the driver looks at each value of the others twice."""
+"""Arrays of what is neither text nor JSON are sent as text, hashes as one: the driver looks at each value twice."""
 
 
 class UnfitAppend(ValueError):
@@ -36,13 +38,26 @@ class ChainBroken(Exception):
     """The first fact does not name the hash of the stored event before it: one of the two was altered."""
 
 
+class Shown(NamedTuple):
+    """What there is to write of a page: all of it, or what is not as it was."""
+
+    whole: bytes | None = None
+    project: str | None = None
+    """Whose page only has another version, and what follows."""
+    due: datetime | None = None
+    duties: bytes = b""
+    """To write: JSON objects with commas between them."""
+    over: bytes = b""
+    """To remove: JSON arrays with commas between them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
     """An append checked and encoded, JSON as bytes."""
 
     append: Append
     answer: bytes
-    page: bytes | None
+    shown: Shown
     contents: list[Written]
     """Of each fact."""
     size: int
@@ -58,15 +73,37 @@ def ready(append: Append) -> Ready:
     _check_chain(append)
     contents = [_written(fact) for fact in append.facts]
     answer = canonical(append.answer)
-    page = None if append.page is None else page_document(append.page)
-    size = len(answer) + len(page or b"") + sum(one.size for one in contents)
-    return Ready(append, answer, page, contents, size)
+    shown = _shown(append.page)
+    size = len(answer) + len(shown.whole or b"") + len(shown.duties) + sum(one.size for one in contents)
+    return Ready(append, answer, shown, contents, size)
 
 
 def page_document(page: Page) -> bytes:
-    """The page as JSON, its fields by name, instants in RFC 3339. Raises UnfitAppend."""
+    """The whole page as JSON, its fields by name, instants in RFC 3339. Raises UnfitAppend."""
+    return _document(page)
+
+
+def _shown(page: Page | None) -> Shown:
+    if page is None:
+        return Shown()
+    if not page.brief:
+        return Shown(whole=page_document(page))
+    return Shown(None, page.project_id, page.next_due, *_changed(page))
+
+
+def _changed(page: Page) -> tuple[bytes, bytes]:
+    """The duties to write and those to remove; one that is written again need not be removed."""
+    if page.duties is None:
+        return b"", b""
+    owner, written = orjson.dumps(page.project_id), {(duty.person, duty.kind, duty.ref) for duty in page.duties}
+    duties = [b'{"project_id":%b,%b' % (owner, _document(duty)[1:]) for duty in page.duties]
+    over = [_document((page.project_id, *key)) for key in page.over or () if key not in written]
+    return b",".join(duties), b",".join(over)
+
+
+def _document(value: object) -> bytes:
     try:
-        document = orjson.dumps(_brief(page) if page.brief else page, default=_plain)
+        document = orjson.dumps(value, default=_plain)
     except TypeError as error:
         raise UnfitAppend(f"the page cannot be written down: {error}") from error
     if b"\\u0000" in document:
@@ -74,29 +111,23 @@ def page_document(page: Page) -> bytes:
     return document
 
 
-def _brief(page: Page) -> dict[str, object]:
-    """What may differ from the page before; a duty that is written again need not be removed."""
-    said: dict[str, object] = {"project_id": page.project_id, "next_due": page.next_due}
-    if page.duties is not None:
-        written = {(duty.person, duty.kind, duty.ref) for duty in page.duties}
-        said |= {"duties": page.duties, "over": [key for key in page.over or () if key not in written]}
-    return said
-
-
-def arguments(batch: Sequence[Ready]) -> tuple[str | list[Any], ...]:
-    """The arrays for SQL: eight by append, ten by event."""
-    appends = [item.append for item in batch]
+def arguments(batch: Sequence[Ready]) -> tuple[str | bytes | list[Any], ...]:
+    """The arrays for SQL: eleven by append, ten by event; and duties."""
+    appends, shown = [item.append for item in batch], [item.shown for item in batch]
     facts = [(no, fact) for no, append in enumerate(appends, 1) for fact in append.facts]
     contents = [one for item in batch for one in item.contents]
     return (
         [append.stream for append in appends],
         _array(append.expected_version for append in appends),
         _array(len(append.facts) for append in appends),
+        _array(accumulate(len(append.facts) for append in appends)),
         [append.command_id for append in appends],
-        [append.fingerprint for append in appends],
-        [append.facts[0].prev_hash for append in appends],
+        b"".join([append.fingerprint for append in appends]),
+        b"".join([append.facts[0].prev_hash for append in appends]),
         [item.answer for item in batch],
-        [item.page for item in batch],
+        [one.whole for one in shown] if any(one.whole for one in shown) else [],
+        [one.project for one in shown],
+        _array("NULL" if one.due is None else instant(one.due) for one in shown),
         _array(no for no, _ in facts),
         _array(fact.version for _, fact in facts),
         _array(fact.event_id.hex for _, fact in facts),
@@ -104,10 +135,17 @@ def arguments(batch: Sequence[Ready]) -> tuple[str | list[Any], ...]:
         _array(fact.schema_version for _, fact in facts),
         _array(instant(fact.recorded_at) for _, fact in facts),
         _array(instant(fact.effective_at) for _, fact in facts),
-        [fact.leaf_hash for _, fact in facts],
+        b"".join([fact.leaf_hash for _, fact in facts]),
         [one.metadata for one in contents],
         [one.data for one in contents],
+        _joined(one.duties for one in shown),
+        _joined(one.over for one in shown),
     )
+
+
+def _joined(parts: Iterable[bytes]) -> bytes:
+    """One JSON array of all of them."""
+    return b"[" + b",".join(filter(None, parts)) + b"]"
 
 
 def _array(values: Iterable[object]) -> str:

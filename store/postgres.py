@@ -26,7 +26,7 @@ class PostgresStore(Reader):
 
     @classmethod
     async def open(cls, dsn: str, *, pool_size: int = 8, patience: float = 5.0) -> Self:
-        """Connect. `pool_size` bounds the connections for reading; appending has two of its own.
+        """Connect. `pool_size` bounds the connections for reading; appending has one of its own.
 
         `patience` (seconds) bounds how long an append waits for the database. Raises StoreUnavailable.
         """

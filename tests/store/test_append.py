@@ -127,23 +127,44 @@ async def test_more_than_a_batch_holds(store: PostgresStore) -> None:
     assert await store.head() == 700
 
 
-async def test_the_function_itself_refuses_versions_with_holes(database: Database) -> None:
+BEFORE = """
+    SELECT verdict, head, last_position FROM tandem.append(
+      ARRAY['p1'], ARRAY[$3::bigint], ARRAY[2], ARRAY[$4], ARRAY[$1::bytea], ARRAY[$5::bytea], ARRAY['{}'::jsonb],
+      ARRAY[NULL::jsonb], ARRAY[1, 1], $2::bigint[], ARRAY[gen_random_uuid(), gen_random_uuid()], ARRAY['T', 'T'],
+      ARRAY[1, 1], ARRAY[now(), now()], ARRAY[now(), now()], ARRAY[$1, $1], ARRAY['{}'::jsonb, '{}'::jsonb],
+      ARRAY['{}'::jsonb, '{}'::jsonb])
+"""
+NOW = """
+    SELECT verdict, head, last_position FROM tandem.append_together(
+      ARRAY['p1'], ARRAY[$3::bigint], ARRAY[2], ARRAY[2], ARRAY[$4], $1::bytea, $5::bytea, ARRAY['{}'::jsonb], '{}',
+      ARRAY[NULL], ARRAY[NULL::timestamptz], ARRAY[1, 1], $2::bigint[], ARRAY[gen_random_uuid(), gen_random_uuid()],
+      ARRAY['T', 'T'], ARRAY[1, 1], ARRAY[now(), now()], ARRAY[now(), now()], $1 || $1,
+      ARRAY['{}'::jsonb, '{}'::jsonb], ARRAY['{}'::jsonb, '{}'::jsonb], '[]', '[]')
+"""
+"""What a program of before calls, and one of today: two events of `p1` after the version $3."""
+
+
+@pytest.mark.parametrize("function", [BEFORE, NOW])
+async def test_the_function_itself_refuses_versions_with_holes(function: str, database: Database) -> None:
     connection = await asyncpg.connect(database.app)
     try:
-        for versions in ([1, 3], [2, 3], [0, 1]):
-            with pytest.raises(asyncpg.PostgresError, match=r"not dense|null value"):
-                await connection.execute(
-                    """
-                    SELECT tandem.append(ARRAY['p1'], ARRAY[0], ARRAY[2], ARRAY['c'], ARRAY[$1::bytea],
-                      ARRAY[$1::bytea], ARRAY['{}'::jsonb], ARRAY[NULL::jsonb], ARRAY[1, 1], $2::bigint[],
-                      ARRAY[gen_random_uuid(), gen_random_uuid()], ARRAY['T', 'T'], ARRAY[1, 1],
-                      ARRAY[now(), now()], ARRAY[now(), now()], ARRAY[$1::bytea, $1::bytea],
-                      ARRAY['{}'::jsonb, '{}'::jsonb], ARRAY['{}'::jsonb, '{}'::jsonb])
-                    """,
-                    bytes(32),
-                    versions,
-                )
+        for versions in ([1, 3], [2, 3], [0, 1], [1, 1]):
+            with pytest.raises(asyncpg.PostgresError, match=r"not dense|null value|unique"):
+                await connection.execute(function, bytes(32), versions, 0, "c", bytes(32))
         assert await connection.fetchval("SELECT count(*) FROM tandem.event") == 0
+        assert await connection.fetchval("SELECT next_position FROM tandem.log_head") == 0
+    finally:
+        await connection.close()
+
+
+async def test_programs_of_before_and_of_today_write_one_log(database: Database) -> None:
+    connection, leaf = await asyncpg.connect(database.app), bytes(32)
+    try:
+        for turn, function in enumerate([BEFORE, NOW, BEFORE, NOW, NOW, BEFORE]):
+            wanted = (leaf, [2 * turn + 1, 2 * turn + 2], 2 * turn, f"c-{turn}", leaf)
+            assert tuple(await connection.fetchrow(function, *wanted)) == ("ok", 2 * turn + 2, 2 * turn + 1)
+            for again in (BEFORE, NOW):
+                assert tuple(await connection.fetchrow(again, *wanted)) == ("duplicate", 2 * turn + 2, 2 * turn + 1)
     finally:
         await connection.close()
 

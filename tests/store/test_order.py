@@ -84,7 +84,7 @@ async def test_processes_share_one_log(database: Database) -> None:
 
 
 async def test_two_batches_under_way_keep_each_stream_in_order(database: Database) -> None:
-    """Forty streams at once fill both connections; who comes second on a stream sees the first."""
+    """Of forty streams at once half are written and half are ready; who comes second on a stream sees the first."""
     store = await PostgresStore.open(database.app, pool_size=2)
     admin = await asyncpg.connect(database.admin)
     try:
@@ -94,7 +94,7 @@ async def test_two_batches_under_way_keep_each_stream_in_order(database: Databas
             calls = [asyncio.gather(*map(store.append, firsts))]
             async with asyncio.timeout(3):
                 # PostgreSQL tells nobody that somebody waits for a lock.
-                while await store.pool.fetchval(WAITING) < 2:  # noqa: ASYNC110
+                while not await store.pool.fetchval(WAITING):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             others = [append(first.stream, command_id="c-2") for first in firsts]
             for wave in (others, firsts, [after(first, "c-3") for first in firsts]):
