@@ -32,36 +32,40 @@ TILES = 64
 """Tiles of leaves read at once."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Of every file in the ZIP: the same events make the same bytes."""
+INSTANT = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+# Only constants are put into SQL (S608 is excused for that).
+# Of most events both times are the same: it is written down once.
+TIMED = f"SELECT *, {INSTANT.format('recorded_at')} AS recorded FROM tandem.event"  # noqa: S608
 # The envelope as text, its own keys in order; what is inside data and metadata is put in order here.
 # Of an event that was archived, its hash alone is here.
-LINE = """
-    CASE WHEN e.metadata ? 'archived' THEN '{"archived":' || (e.metadata -> 'archived')::text
+LINE = f"""
+    CASE WHEN e.metadata ? 'archived' THEN '{{"archived":' || (e.metadata -> 'archived')::text
       || ',"leaf":"' || encode(e.leaf_hash, 'hex') || '","stream":' || to_json(e.stream)::text
-      || ',"version":' || e.version::text || '}'
-    ELSE '{"data":' || e.data::text
-    || ',"effective_at":"' || to_char(e.effective_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+      || ',"version":' || e.version::text || '}}'
+    ELSE '{{"data":' || e.data::text
+    || ',"effective_at":"'
+    || CASE WHEN e.effective_at = e.recorded_at THEN e.recorded ELSE {INSTANT.format("e.effective_at")} END
     || '","event_id":"' || e.event_id::text || '","metadata":' || e.metadata::text
     || ',"prev_hash":"' || encode(e.prev_hash, 'hex')
-    || '","recorded_at":"' || to_char(e.recorded_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+    || '","recorded_at":"' || e.recorded
     || '","schema_version":' || e.schema_version::text || ',"stream":' || to_json(e.stream)::text
-    || ',"type":' || to_json(e.type)::text || ',"version":' || e.version::text || '}' END
+    || ',"type":' || to_json(e.type)::text || ',"version":' || e.version::text || '}}' END
 """
-# Only constants are put into SQL (S608 is excused for that).
 # Of an event that the reader may not see, too, and not even of which stream it is.
 WITHHELD = """'{"archived":"withheld","leaf":"' || encode(e.leaf_hash, 'hex') || '","stream":"withheld"}'"""
 OF_LOG = f"""
     SELECT convert_to(string_agg(CASE WHEN e.stream = ANY ($4) THEN {WITHHELD} ELSE {LINE} END,
                                  E'\\n' ORDER BY e.position), 'UTF8'), max(e.position)
-    FROM (SELECT * FROM tandem.event WHERE position > $1 AND position < $2 ORDER BY position LIMIT $3) e
+    FROM ({TIMED} WHERE position > $1 AND position < $2 ORDER BY position LIMIT $3) e
 """  # noqa: S608
 OF_STREAM = f"""
     SELECT convert_to(string_agg({LINE}, E'\\n' ORDER BY e.version), 'UTF8'), max(e.version)
-    FROM (SELECT * FROM tandem.event WHERE stream = $4 AND version > $1 AND version < $5 AND position < $2
+    FROM ({TIMED} WHERE stream = $4 AND version > $1 AND version < $5 AND position < $2
           ORDER BY version LIMIT $3) e
 """  # noqa: S608
 STRETCH = f"""
     SELECT e.position, convert_to({LINE}, 'UTF8'), e.leaf_hash
-    FROM tandem.event e WHERE e.position > $1 ORDER BY e.position LIMIT $2
+    FROM ({TIMED} WHERE position > $1 ORDER BY position LIMIT $2) e ORDER BY e.position
 """  # noqa: S608
 LEAVES = """
     SELECT string_agg(t.hashes, ''::bytea ORDER BY t.number) FROM tandem.tile t
