@@ -56,8 +56,9 @@ def roles_of(project: Project, person: str, language: str) -> str:
 
 
 def named(project: Project, person: str, language: str) -> str:
-    """A person as a choice: the name, and the roles in words."""
-    return f"{person} ({roles_of(project, person, language)})"
+    """A person as a choice: the name, and the roles in words where there are any."""
+    roles = roles_of(project, person, language)
+    return f"{person} ({roles})" if roles else person
 
 
 def represented(project: Project, decision: Decision, hand: str, now: datetime) -> list[str]:
