@@ -19,15 +19,19 @@ class Leads(Protocol):
         ...
 
 
-async def keep_leading(leads: Leads, role: str, work: Callable[[], Awaitable[object]], rest: float) -> NoReturn:
+async def keep_leading(
+    leads: Leads, role: str, work: Callable[[], Awaitable[object]], rest: float, turns: int = 1
+) -> NoReturn:
     """Do `work` where no other process leads in `role`, rest for so many seconds, and again, until cancelled.
 
+    After so many turns the lead is taken anew: one who lost it with the connection notices by then.
     Survives every outage of store and engine.
     """
     while True:
         try:
             async with leads.leader(role) as mine:
-                if mine:
+                for turn in range(turns if mine else 0):
+                    await asyncio.sleep(rest if turn else 0)
                     await work()
         except Exception as outage:
             log.warning("%s is interrupted, and tried again: %s", role, outage)

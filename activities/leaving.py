@@ -3,7 +3,6 @@
 Nothing is remembered that matters: what is to be done follows from the directory and from what projects have recorded.
 """
 
-import asyncio
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -112,7 +111,7 @@ class Leaving:
 
     async def run(self, leads: Leads) -> None:
         """Until cancelled. Survives every outage of the store; needs no engine."""
-        await keep_leading(leads, "leaving", self._lead, self._every)
+        await keep_leading(leads, "leaving", self.once, self._every, TERM)
 
     async def once(self) -> int:
         """Let projects note who has left or is back; gives how many projects recorded something."""
@@ -127,11 +126,6 @@ class Leaving:
         self._left = left
         self._upto = max([self._upto, *(trace.position for trace in traces)])
         return recorded
-
-    async def _lead(self) -> None:
-        for _ in range(TERM):
-            await self.once()
-            await asyncio.sleep(self._every)
 
     async def _now(self) -> Directory:
         self._roster.forget()

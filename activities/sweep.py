@@ -1,6 +1,5 @@
 """The sweep heals: what lags is woken again, what was lost is started again, from the facts alone."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -51,7 +50,7 @@ class Sweep:
 
     async def run(self) -> None:
         """Until cancelled. Survives every outage of store and engine."""
-        await keep_leading(self._marks, "sweep", self._lead, self._every)
+        await keep_leading(self._marks, "sweep", lambda: self.once(datetime.now(UTC)), self._every, TERM)
 
     async def once(self, now: datetime) -> int:
         """Wake whoever needs it; gives how many."""
@@ -63,11 +62,6 @@ class Sweep:
         for stream, head in behind.items():
             await self._waker.wake(stream.removeprefix(PREFIX), head)
         return len(behind)
-
-    async def _lead(self) -> None:
-        for _ in range(TERM):
-            await self.once(datetime.now(UTC))
-            await asyncio.sleep(self._every)
 
     async def _missing(self) -> list[str]:
         """Running projects without a running workflow: stopped by hand, or lost with the engine's database."""

@@ -33,7 +33,7 @@ TILES = 64
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """Of every file in the ZIP: the same events make the same bytes."""
 INSTANT = """to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-# Only constants are put into SQL (S608 is excused for that).
+# Only constants are put into SQL, what a caller gives is a parameter: S608 is excused for that, here and below.
 # Of most events both times are the same: it is written down once.
 TIMED = f"SELECT *, {INSTANT.format('recorded_at')} AS recorded FROM tandem.event"  # noqa: S608
 # The envelope as text, its own keys in order; what is inside data and metadata is put in order here.

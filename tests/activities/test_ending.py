@@ -17,10 +17,13 @@ class Shaky:
     def __init__(self, mine: bool = True) -> None:
         self.mine = mine
         self.terms = 0
+        self.often = asyncio.Event()
 
     @asynccontextmanager
     async def leader(self, role: str) -> AsyncIterator[bool]:
         self.terms += 1
+        if self.terms >= TURNS:
+            self.often.set()
         try:
             yield self.mine
         finally:
@@ -46,6 +49,23 @@ async def test_work_goes_on_over_outages_and_ends_when_it_is_cancelled_even_in_o
     assert (done, store.terms) == (TURNS, TURNS)
 
 
+async def test_one_lead_lasts_several_turns() -> None:
+    store, done, enough = Shaky(), 0, asyncio.Event()
+
+    async def work() -> None:
+        nonlocal done
+        done += 1
+        if done == 2 * TURNS:
+            enough.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(keep_leading(store, "counting", work, 0.0, TURNS))
+    async with asyncio.timeout(5):
+        await enough.wait()
+        await end(task)
+    assert (done, store.terms) == (2 * TURNS, 2)
+
+
 async def test_who_does_not_lead_does_nothing() -> None:
     store = Shaky(mine=False)
 
@@ -54,8 +74,7 @@ async def test_who_does_not_lead_does_nothing() -> None:
 
     task = asyncio.create_task(keep_leading(store, "counting", work, 0.001))
     async with asyncio.timeout(5):
-        while store.terms < TURNS:  # noqa: ASYNC110
-            await asyncio.sleep(0)
+        await store.often.wait()
         await end(task)
     assert task.cancelled()
 

@@ -17,25 +17,8 @@ from domain.decider import COMMANDS
 from domain.messages import wrong_fields
 from domain.refusals import Refused, wrong_state
 from tests.api.asking import MEMBER, PRODUCT, Api, problem
-from tests.spec import (
-    AUDITOR,
-    PMO,
-    SPONSOR,
-    Given,
-    agreement,
-    changing,
-    chartering,
-    closed,
-    executing,
-    given,
-    kpi,
-    looking_back,
-    plan,
-    planned,
-    proposed,
-    started,
-    submit,
-)
+from tests.plays import changing, chartering, closed, executing, looking_back, planned, proposed, started, submit
+from tests.spec import AUDITOR, PMO, SPONSOR, Given, agreement, given, kpi, plan
 
 
 class Inner(BaseModel):

@@ -18,7 +18,8 @@ from projections.past import Archive
 from store.postgres import PostgresStore
 from tests.api.travelling import stored
 from tests.domain.test_anything import Crowd
-from tests.spec import MONDAY, PMO, PRODUCT, Play, executing, planned
+from tests.plays import executing, planned
+from tests.spec import MONDAY, PMO, PRODUCT, Play
 
 
 @cache

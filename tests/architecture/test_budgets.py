@@ -9,6 +9,8 @@ import pytest
 from tests.architecture.source import FOLDERS, ROOT, modules, relative, tree
 
 MOST_LINES_OF_A_FILE = 400
+LONGER = {"verifier/tandem_verify.py": 550}
+"""An auditor is handed this one file and reads it alone: it imports nothing of Tandem, and is not cut in two."""
 MOST_LINES_OF_A_FUNCTION = 50
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -34,8 +36,12 @@ def functions(paths: list[Path]) -> dict[str, int]:
 
 
 def test_no_file_is_longer_than_400_lines() -> None:
-    lines = {relative(path): len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
-    assert {path: n for path, n in lines.items() if n > MOST_LINES_OF_A_FILE} == {}
+    paths = [
+        *modules(),
+        *(path for folder in ("tests", "benchmarks", "verifier") for path in (ROOT / folder).rglob("*.py")),
+    ]
+    lines = {relative(path): len(path.read_text(encoding="utf-8").splitlines()) for path in paths}
+    assert {path: n for path, n in lines.items() if n > LONGER.get(path, MOST_LINES_OF_A_FILE)} == {}
 
 
 def test_no_function_is_longer_than_50_lines() -> None:

@@ -13,25 +13,8 @@ from domain.project.decision_events import DecisionOpened, DecisionSuperseded, S
 from domain.project.kpi import Kpi, attainment, score, shown
 from domain.project.measurements import KpiMeasured
 from domain.values import NotApplicable, Stage
-from tests.spec import (
-    MEMBER,
-    PMO,
-    PRODUCT,
-    SPONSOR,
-    Outcome,
-    Play,
-    agreeing,
-    agreement,
-    change_data,
-    changing,
-    executing,
-    given,
-    kpi,
-    planned,
-    policy,
-    proposed,
-    submit,
-)
+from tests.plays import agreeing, change_data, changing, executing, planned, proposed, submit
+from tests.spec import MEMBER, PMO, PRODUCT, SPONSOR, Outcome, Play, agreement, given, kpi, policy
 
 
 def propose(content: dict[str, Any]) -> Outcome:

@@ -23,21 +23,8 @@ from domain.refusals import Refused
 from domain.template import Kind
 from domain.values import Stage
 from tests.domain.anything import ACTORS, data_for
-from tests.spec import (
-    LIFECYCLE,
-    MEMBER,
-    PMO,
-    PRODUCT,
-    SPONSOR,
-    Play,
-    change_data,
-    closing,
-    executing,
-    planned,
-    policy,
-    proposed,
-    started,
-)
+from tests.plays import change_data, closing, executing, planned, proposed, started
+from tests.spec import LIFECYCLE, MEMBER, PMO, PRODUCT, SPONSOR, Play, policy
 
 ENDING = {"ProposeCancellation", "HoldProject", "EndRole", "ProposeRecycle", "NoteHolderLeft"}
 """What lets little else happen: asked for less often."""

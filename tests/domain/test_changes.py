@@ -20,24 +20,8 @@ from domain.project.decision import State
 from domain.project.decision_events import DecisionOpened, DecisionSuperseded
 from domain.template import Kind
 from domain.values import Stage
-from tests.spec import (
-    MEMBER,
-    PMO,
-    PRODUCT,
-    SPONSOR,
-    Outcome,
-    Play,
-    assess,
-    change_data,
-    changing,
-    executing,
-    given,
-    plan,
-    planned,
-    policy,
-    reviewing,
-    submit,
-)
+from tests.plays import assess, change_data, changing, executing, planned, reviewing, submit
+from tests.spec import MEMBER, PMO, PRODUCT, SPONSOR, Outcome, Play, given, plan, policy
 
 ASKED: dict[str, Any] = {
     "title": "Add card payment",

@@ -25,24 +25,8 @@ from domain.project.questions import InfoProvided, InfoRequested
 from domain.project.resolution import clock_shares
 from domain.template import Kind
 from domain.values import Stage
-from tests.spec import (
-    LIFECYCLE,
-    MEMBER,
-    MONDAY,
-    PMO,
-    PRODUCT,
-    SPONSOR,
-    Play,
-    chartering,
-    executing,
-    given,
-    plain,
-    plan,
-    planned,
-    policy,
-    proposed,
-    started,
-)
+from tests.plays import chartering, executing, planned, proposed, started
+from tests.spec import LIFECYCLE, MEMBER, MONDAY, PMO, PRODUCT, SPONSOR, Play, given, plain, plan, policy
 
 DAY = timedelta(days=1)
 

@@ -10,21 +10,8 @@ from domain.project.decision_events import DecisionOpened
 from domain.project.evaluation import EvaluationMissing, EvaluationReconciled, EvaluationsRevealed, EvaluationSubmitted
 from domain.project.gates import ClosingProposed
 from domain.project.lessons import LessonValidated
-from tests.spec import (
-    AUDITOR,
-    LIFECYCLE,
-    MEMBER,
-    PMO,
-    PRODUCT,
-    SPONSOR,
-    Outcome,
-    Play,
-    closing,
-    evaluate,
-    given,
-    looking_back,
-    planned,
-)
+from tests.plays import closing, evaluate, looking_back, planned
+from tests.spec import AUDITOR, LIFECYCLE, MEMBER, PMO, PRODUCT, SPONSOR, Outcome, Play, given
 
 CLOSE = COMMANDS["ProposeClosing"].example
 FINE: dict[str, Any] = COMMANDS["SubmitEvaluation"].example

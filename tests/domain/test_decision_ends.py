@@ -17,6 +17,7 @@ from domain.project.returning import DecisionReturned, DecisionRevoked, Decision
 from domain.template import Kind
 from domain.values import Role, Stage
 from tests.domain.test_decisions import CAST, delayed, members_decide
+from tests.plays import changing, chartering, closing, planned, proposed, reviewing, started, submit
 from tests.spec import (
     LIFECYCLE,
     MEMBER,
@@ -26,19 +27,11 @@ from tests.spec import (
     SPONSOR,
     Play,
     agreement,
-    changing,
     charter,
-    chartering,
-    closing,
     given,
     plain,
     plan,
-    planned,
     policy,
-    proposed,
-    reviewing,
-    started,
-    submit,
 )
 
 

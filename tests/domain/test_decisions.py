@@ -20,22 +20,8 @@ from domain.project.plan import PlanBaselined
 from domain.project.team import RoleConfirmed
 from domain.template import Kind
 from domain.values import Stage
-from tests.spec import (
-    AUDITOR,
-    MEMBER,
-    PMO,
-    PRODUCT,
-    SPONSOR,
-    Play,
-    agreement,
-    charter,
-    chartering,
-    executing,
-    given,
-    plan,
-    policy,
-    started,
-)
+from tests.plays import chartering, executing, started
+from tests.spec import AUDITOR, MEMBER, PMO, PRODUCT, SPONSOR, Play, agreement, charter, given, plan, policy
 
 CAST = [f"p{n}.member" for n in range(1, 8)]
 """Seven members who vote."""

@@ -8,7 +8,8 @@ from domain.project.ballots import VoteCast, VoteChanged
 from domain.project.decision import State
 from domain.project.delegation import DelegationEnded, DelegationGranted
 from domain.values import Stage
-from tests.spec import AUDITOR, MEMBER, PMO, PRODUCT, SPONSOR, Play, chartering, given, proposed
+from tests.plays import chartering, proposed
+from tests.spec import AUDITOR, MEMBER, PMO, PRODUCT, SPONSOR, Play, given
 
 LEAVE: dict[str, Any] = {"to": MEMBER, "until": "2026-03-20", "reason": "On leave"}
 

@@ -18,24 +18,8 @@ from domain.project.team import RoleAssigned, RoleEnded
 from domain.refusals import Refused
 from domain.template import Kind
 from domain.values import Role, Stage
-from tests.spec import (
-    AUDITOR,
-    LIFECYCLE,
-    MEMBER,
-    PMO,
-    PRODUCT,
-    SPONSOR,
-    Outcome,
-    Play,
-    charter,
-    chartering,
-    closed,
-    given,
-    planned,
-    policy,
-    proposed,
-    started,
-)
+from tests.plays import chartering, closed, planned, proposed, started
+from tests.spec import AUDITOR, LIFECYCLE, MEMBER, PMO, PRODUCT, SPONSOR, Outcome, Play, charter, given, policy
 
 DEPUTY = "zhao.min"
 DECIDERS = (SPONSOR, PMO, PRODUCT)

@@ -10,15 +10,8 @@ from domain.project.decision import State
 from domain.project.lifecycle import ProjectClosed
 from domain.project.starting import ProjectStarted
 from domain.values import Role, Stage
-from tests.spec import (
-    LIFECYCLE,
-    MEMBER,
-    PMO,
-    PRODUCT,
-    SPONSOR,
-    Play,
+from tests.plays import (
     agreeing,
-    agreement,
     assess,
     change_data,
     changing,
@@ -27,15 +20,13 @@ from tests.spec import (
     evaluate,
     executing,
     finish,
-    given,
     looking_back,
-    plain,
-    plan,
     planned,
     reviewing,
     started,
     submit,
 )
+from tests.spec import LIFECYCLE, MEMBER, PMO, PRODUCT, SPONSOR, Play, agreement, given, plain, plan
 
 ORDER = [Stage.KICKOFF, Stage.KPI_AGREEMENT, Stage.EXECUTION, Stage.CHANGE_REVIEW, Stage.RETROSPECTIVE]
 PEOPLE = COMMANDS["StartProject"].example["people"]

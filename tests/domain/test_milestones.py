@@ -1,7 +1,8 @@
 """Milestones of the baseline are reached once, on a day that has come, with evidence."""
 
 from domain.project.milestones import MilestoneReached
-from tests.spec import MEMBER, PMO, PRODUCT, SPONSOR, executing, given, planned
+from tests.plays import executing, planned
+from tests.spec import MEMBER, PMO, PRODUCT, SPONSOR, given
 
 REACHED = {"milestone": "M1", "reached_on": "2026-03-02", "evidence": "Signed design, version 3"}
 

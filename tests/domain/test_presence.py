@@ -6,7 +6,8 @@ import pytest
 
 from domain.refusals import Grounds, Refused
 from domain.template import Kind
-from tests.spec import PMO, PRODUCT, Play, executing, plan, policy
+from tests.plays import executing
+from tests.spec import PMO, PRODUCT, Play, plan, policy
 
 
 def asking(**more: int) -> Play:

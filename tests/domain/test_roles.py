@@ -8,27 +8,8 @@ from domain.project.decision import State
 from domain.project.decision_events import DecisionBlocked, DecisionOpened, DecisionUnblocked
 from domain.project.team import RoleAssigned, RoleConfirmed, RoleEnded, SoloExceptionGranted
 from domain.values import Role, Stage
-from tests.spec import (
-    AUDITOR,
-    MEMBER,
-    MONDAY,
-    PMO,
-    PRODUCT,
-    SPONSOR,
-    Outcome,
-    Play,
-    agreement,
-    changing,
-    charter,
-    chartering,
-    evaluate,
-    finish,
-    given,
-    looking_back,
-    plan,
-    planned,
-    started,
-)
+from tests.plays import changing, chartering, evaluate, finish, looking_back, planned, started
+from tests.spec import AUDITOR, MEMBER, MONDAY, PMO, PRODUCT, SPONSOR, Outcome, Play, agreement, charter, given, plan
 
 LI = "li.wei"
 ONE = [

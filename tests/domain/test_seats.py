@@ -13,7 +13,8 @@ from domain.project.seats import SlotsChanged
 from domain.project.team import RoleEnded
 from domain.template import Kind
 from domain.values import Stage
-from tests.spec import AUDITOR, MEMBER, PMO, PRODUCT, SPONSOR, Outcome, Play, chartering, given, policy, proposed
+from tests.plays import chartering, proposed
+from tests.spec import AUDITOR, MEMBER, PMO, PRODUCT, SPONSOR, Outcome, Play, given, policy
 
 
 def add(play: Play, person: str = MEMBER, place: str = "PARALLEL", by: str = PRODUCT) -> Play:

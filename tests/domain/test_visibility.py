@@ -7,7 +7,8 @@ import pytest
 from domain.directory.record import OrganisationRole
 from domain.project.visibility import VisibilityChanged, holds_place, locks_of, places, seen_by
 from domain.sight import Reader, Visibility, locks, sees
-from tests.spec import AUDITOR, MEMBER, PMO, PRODUCT, SPONSOR, Play, executing, given, proposed, started
+from tests.plays import executing, proposed, started
+from tests.spec import AUDITOR, MEMBER, PMO, PRODUCT, SPONSOR, Play, given
 
 NEWCOMER, TEAMS = "wu.jie", ("finance", "legal")
 TEAM = {"visibility": "TEAM", "teams": ["finance"], "reason": "Of the department"}

@@ -152,6 +152,9 @@ async def a_busy_desk(api: Api, behind: Parts) -> dict[str, str]:
     )
     await Messages(behind.store.pool).put(told)
     await Outbox(behind.store.pool, behind.vault).keep(Writer("http://x.test").write(told, "mail", "zh", "UTC"))
+    third = await journey.to_kpi_agreement(api)
+    await api.do(third, "propose-agreement", COMMANDS["ProposeAgreement"].example, PRODUCT)
+    await api.do(third, "end-role", {"person": PRODUCT, "role": "PRODUCT_MANAGER", "reason": "-"})
     token = CONFIRMATIONS.token(first, "D-2", 1, PMO, datetime.now(UTC))
     other = CONFIRMATIONS.token(first, "D-2", 1, PRODUCT, datetime.now(UTC))
     return {
@@ -159,6 +162,7 @@ async def a_busy_desk(api: Api, behind: Parts) -> dict[str, str]:
         "projects": "/projects?all=yes",
         "project": f"/projects/{first}",
         "decision": f"/projects/{first}/decisions/D-2",
+        "blocked": f"/projects/{third}/decisions/D-2",
         "agreement": f"/projects/{first}/do/propose-agreement",
         "hindered": f"/projects/{first}/do/submit-change",
         "confirm": f"/confirm/{token}",
