@@ -140,7 +140,8 @@ async def _written(
     files |= {f"keys/{name}": _whole(key) for name, key in keys.items()}
     for table in tables:
         if table.sequence:
-            # Not of the snapshot, but never behind it: a number may be left out, none is given twice.
+            # Not of the snapshot, but never behind it: a number may be left out, none is given twice. The name is from
+            # PostgreSQL's own catalogue, like those of columns and tables below (S608 is excused for that).
             row = await connection.fetchrow(f"SELECT last_value, is_called FROM {table.sequence}")  # noqa: S608
             manifest["sequences"][table.sequence] = list(row)
     async for part in zipped(files, manifest):
@@ -198,6 +199,7 @@ async def _whole(content: bytes) -> AsyncIterator[bytes]:
 async def _to_file(path: Path, parts: AsyncIterator[bytes]) -> tuple[int, str]:
     """How many bytes, and their SHA-256. A file that is there already would keep its mode: it must not be there."""
     digest = sha256()
+    # Written as fast as it comes, and only the backup waits for it (ASYNC230 is excused for that).
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: ASYNC230
         async for part in parts:
             digest.update(part)

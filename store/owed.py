@@ -40,6 +40,7 @@ NEXT_DUE = """
     SELECT least((SELECT min(next_at) FROM tandem.webhook_lane WHERE webhook_id = $1),
                  (SELECT min(next_at) FROM tandem.webhook_extra WHERE webhook_id = $1))
 """
+# Only the constant list of columns is put into SQL (S608 is excused for that).
 OF_STREAM = f"""
     SELECT {COLUMNS} FROM tandem.event
     WHERE stream = $1 AND position BETWEEN $2 AND $3 AND ($4::text[] IS NULL OR type = ANY ($4))

@@ -144,6 +144,7 @@ Files = Mapping[str, AsyncIterator[bytes]]
 async def zipped(files: Files, manifest: Mapping[str, Any]) -> AsyncGenerator[bytes, None]:
     """The ZIP of these files, and of a manifest at its end that says what they are."""
     drain, told = _Drain(), dict[str, Mapping[str, Any]]()
+    # ZipFile needs `write` and `flush` of what it only writes to; its types ask for a whole file.
     with ZipFile(drain, "w", ZIP_STORED) as packed:  # type: ignore[call-overload]
         for name, parts in files.items():
             digest, size = sha256(), 0

@@ -150,6 +150,7 @@ class Rebuild:
             "SELECT bool_or(wording <> $1 AND upto > 0) FROM tandem.index_reach", WORDING
         ):
             raise NotRebuilt("The index is of another version of this program: a worker of this one writes it anew.")
+        # One of two sources that are named in this file (S608 is excused for that).
         rows = await self.connection.fetch(f"SELECT what, upto FROM {source}")  # noqa: S608
         return dict(rows)
 

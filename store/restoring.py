@@ -101,6 +101,7 @@ async def _filled(connection: asyncpg.Connection, path: Path, manifest: dict[str
         await connection.execute(f"ALTER TABLE {name} DISABLE TRIGGER USER")
     with ZipFile(path) as backup:
         for table in (Table(**told) for told in manifest["tables"]):
+            # What is put into SQL is a name of SEEDED, whatever the backup says (S608 is excused for that).
             if table.name in SEEDED:
                 await connection.execute(f"DELETE FROM {table.name}")  # noqa: S608
             await connection.copy_to_table(

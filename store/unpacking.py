@@ -31,6 +31,7 @@ from store.rows import COLUMNS, recorded
 CHUNK = 1000
 UNKNOWN = bytes(32)
 """Fingerprint of a command whose body no event holds."""
+# Only constants of this program are put into SQL, here and below (S608 is excused for that).
 STREAM = f"SELECT {COLUMNS} FROM tandem.event WHERE stream = $1 ORDER BY version"  # noqa: S608
 SHOW = "SELECT tandem.show($1, $2, $3)"
 OTHERS = ("command", "wake", "reservation", "project", "checkpoint", "tile")

@@ -300,6 +300,7 @@ class Pack:
 
     def blocks(self, name: str) -> Iterator[bytes]:
         with self._zip.open(name) as member:
+            # What was changed is to be found and named by its hash; a check sum would end the reading before.
             member._expected_crc = None  # type: ignore[attr-defined]
             yield from iter(lambda: member.read(BLOCK), b"")
 
